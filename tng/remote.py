@@ -1,0 +1,196 @@
+"""Public files by name: pinned to a commit, checked by SHA-256, kept in a cache.
+
+A file is looked for in the folder that the environment variable ``TNG_MIRROR`` names, then in the cache
+(pooch's own place, or ``TNG_CACHE``), and only then on the network.  Mirror, cache and names share one
+layout, so a cache folder can serve as a mirror on a machine without a network.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 3, 15
+
+MIT_PUBLISHED = "MIT, as part of the TimesNet-Gen repository"
+AFAD_MAT = ("AFAD waveforms: no redistribution permission is known. The file is fetched from the authors' own "
+            "public repository, whose licence ({}) cannot grant AFAD's rights; keep it for yourself.")
+AFAD_NSMN = ("AFAD waveforms with an AFAD copyright line: no redistribution permission is known. The file is fetched "
+             "from the public USGS repository (CC0) that its authors test their own software with; keep it for yourself.")
+
+
+class RemoteError(RuntimeError):
+    """A public file that could not be had; the message says which, why, and what to do."""
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """Where a public file lives, what it must hash to, and on which terms it may be used."""
+
+    url: str
+    sha256: str
+    licence: str
+
+
+def _files(folder: str, repository: str, commit: str, path: str, licence: str, hashes: Mapping[str, str]):
+    base = f"https://raw.githubusercontent.com/{repository}/{commit}/{path}"
+    return {f"{folder}/{name}": RemoteFile(f"{base}/{name}", sha256, licence) for name, sha256 in hashes.items()}
+
+
+REGISTRY: Mapping[str, RemoteFile] = MappingProxyType({
+    **_files("published", "brsylmz23/TimesNet-Gen", "67158d16564c7d0d7c265b4b78539d1c9a5e7379", "data", MIT_PUBLISHED, {
+        "hvsr_f0_station_0205.npz": "b85f16ef2f62dc2276e290dfbd7ac712711c12fb167cd60237d1525d811a3341",
+        "hvsr_f0_station_1716.npz": "2289869930a643cb792c3578b32a19c683c3ed816acfa2ab6b5285305c0caac8",
+        "hvsr_f0_station_2020.npz": "0e5b1da91e2c5a5500333b30c71c2fa9d42152041bbf42d8fb3ab201adb65057",
+        "hvsr_f0_station_3130.npz": "d408f5f17f99804d8dce411d5092600e2f2741d559f284d66732a8081775d942",
+        "hvsr_f0_station_4628.npz": "7c30588c6ddda4be861e79f8eecaf4da22bc96735bf21a420e36161e36415be8",
+    }),
+    **_files("afad_mat", "brsylmz23/CNNLSTM_DeepEQ", "eb48fdd67576b3eb1dc68bdc55ea72bae85e96a0",
+             "CNNLSTM_Pwave/sampleQuakes", AFAD_MAT.format("Apache-2.0"), {
+        "20120106001648_6501.mat": "a2a052bea279e2fc487f54a2690374db3f647c81f51be2a4fa89d83e181cbe72",
+        "20120111034408_4306.mat": "4cb83362b03ffa3360dd0fb89dd811c9c0212108175e0c11ae4b9fcdaeaad24d",
+        "20170729022411_4801.mat": "6debaf7172a870c8874ec3c24f50d7c2e1cc4b49ebbccacba5144e98f4bbc75a",
+        "20170802040246_4806.mat": "338f674d3f8c7380d8338bf2de952a0193496f8cdbed43af6436356301c89ffe",
+    }),
+    **_files("afad_mat", "brsylmz23/earthquake-signal-gui", "7520f7c4a7d21f275abafb616464174284aad3f0",
+             "sample_data", AFAD_MAT.format("MIT"), {
+        "20120112192502_4905.mat": "3e1872d179fbc355dcb97fc29d6d274a0a11aa08bd004b962fb904573a1cc06a",
+        "20120113141020_2507.mat": "79c82ca4842f946c2c4bfe98713e1516e97dca71b8f79fc918f870c8db56e941",
+        "20120114055233_2404.mat": "edca702cee9b0a2df96d9af3a1f2a0b4b365f449da726a54d4cdb6b5b928354d",
+        "20120114055233_5801.mat": "0c38bbbf6117048d659571dbd7e7950eb4e6f62237278bcfb097835382f21641",
+        "20120115133856_2404.mat": "bf13f89f86585d6791a3c4fc2d318bc53eca20388f9cb3953c3af38a0829f9d9",
+    }),
+    **_files("afad_nsmn/us20009ynd", "DOI-USGS/ghsc-esi-groundmotion-processing",
+             "e8228ceaf4128468d54f203d57a16a281b590bb6", "tests/data/nsmn/us20009ynd", AFAD_NSMN, {
+        "20170720223109_0921.txt": "f99b9f38fd88afb21bae1d1d64ced5f2c87beed472308d93711eef8832d6c114",
+        "20170720223109_4304.txt": "09cd9ae79f092b4896e64c45f65b2da451046740b885459b9e1182abe65a3321",
+        "20170720223109_5405.txt": "b180b5a378c26b5ce3d3c8dd6a39e1b6327248b7d51cff479dd184f78762f9c9",
+    }),
+})
+
+COLLECTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType({
+    title: tuple(sorted(name for name in REGISTRY if name.startswith(folder + "/")))
+    for title, folder in (("published", "published"), ("afad-mat", "afad_mat"), ("afad-nsmn", "afad_nsmn"))
+})
+
+
+def names(collection: str | None = None) -> list[str]:
+    """Sorted names of all public files, or of one collection (`published`, `afad-mat`, `afad-nsmn`).
+
+    Raises
+    ------
+    RemoteError
+        If there is no such collection.
+    """
+    if collection is None:
+        return sorted(REGISTRY)
+    if collection not in COLLECTIONS:
+        raise RemoteError(_unknown("collection", collection, COLLECTIONS))
+    return list(COLLECTIONS[collection])
+
+
+def path(name: str) -> Path:
+    """Path of a public file on this machine; it is downloaded if neither mirror nor cache holds it.
+
+    Raises
+    ------
+    RemoteError
+        Unknown name; a mirror file with the wrong checksum; no network; a download that is not the
+        pinned file.  Nothing half-written is left behind.
+    """
+    return _local(name) or _download(name)
+
+
+def collection(name: str) -> list[Path]:
+    """Paths of all files of a collection, downloaded where needed; errors as for :func:`path`."""
+    return [path(file) for file in names(name)]
+
+
+def available(name_or_collection: str) -> bool:
+    """Whether a file, or every file of a collection, can be had without the network.
+
+    Raises
+    ------
+    RemoteError
+        Unknown name; a mirror that does not exist or holds a file with the wrong checksum.
+    """
+    wanted = COLLECTIONS.get(name_or_collection, (name_or_collection,))
+    return all(_local(name) is not None for name in wanted)
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept: ``TNG_CACHE``, or the operating system's place for caches."""
+    chosen = os.environ.get("TNG_CACHE")
+    if chosen:
+        return Path(chosen).expanduser()
+    import pooch
+
+    return Path(pooch.os_cache("tng"))
+
+
+def _local(name: str) -> Path | None:
+    """The file in the mirror or, unspoilt, in the cache; None if it must be downloaded."""
+    wanted = _entry(name).sha256
+    mirror = os.environ.get("TNG_MIRROR")
+    if mirror:
+        folder = Path(mirror).expanduser()
+        if not folder.is_dir():
+            raise RemoteError(f"TNG_MIRROR names {folder}, which is not a folder; correct or unset it")
+        mirrored = folder / name
+        if mirrored.is_file():
+            found = _sha256(mirrored)
+            if found != wanted:
+                raise RemoteError(f"{mirrored}: SHA-256 is {found}, the pinned file has {wanted}; replace this file in "
+                                  "the mirror or remove it")
+            return mirrored
+    cached = cache_folder() / name
+    # A spoilt cache file is ours, so it is simply downloaded again; a mirror belongs to the user.
+    return cached if cached.is_file() and _sha256(cached) == wanted else None
+
+
+def _download(name: str) -> Path:
+    import pooch
+    from requests.exceptions import RequestException
+
+    entry = _entry(name)
+    folder = cache_folder() / Path(name).parent
+    try:
+        return Path(pooch.retrieve(
+            entry.url, known_hash=f"sha256:{entry.sha256}", fname=Path(name).name, path=folder,
+            downloader=pooch.HTTPDownloader(timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S), progressbar=True)))
+    except RequestException as error:
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        why = f"the server answered {status}" if status else f"no connection ({type(error).__name__})"
+        raise RemoteError(f"{name}: could not be downloaded from {entry.url}: {why}; {_what_to_do(name)}") from error
+    except ValueError as error:
+        raise RemoteError(f"{name}: what came from {entry.url} has the wrong checksum (wanted SHA-256 {entry.sha256}) and "
+                          f"was thrown away; {_what_to_do(name)}") from error
+    except OSError as error:
+        raise RemoteError(f"{name}: could not be written under {folder}: {error}; free space there or set TNG_CACHE to "
+                          "another folder") from error
+
+
+def _what_to_do(name: str) -> str:
+    return f"set TNG_MIRROR to a folder that holds {name}, or try again"
+
+
+def _entry(name: str) -> RemoteFile:
+    if name not in REGISTRY:
+        raise RemoteError(_unknown("public file", name, [*REGISTRY, *COLLECTIONS]))
+    return REGISTRY[name]
+
+
+def _unknown(kind: str, name: str, known) -> str:
+    near = [entry for entry in known if name and name in entry] or difflib.get_close_matches(name, list(known), 1, 0.4)
+    hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(COLLECTIONS))}"
+    return f"{name!r}: no {kind} of this name; {hint}"
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
