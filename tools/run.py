@@ -1,0 +1,172 @@
+"""Run one notebook with papermill and keep the executed copy only if it ran to its end.
+
+    python tools/run.py notebooks/01_data.ipynb runs/quick/executed/01_data.ipynb --params params/quick.yml
+    python tools/run.py notebooks/01_data.ipynb notebooks/01_data.ipynb --store
+
+An unknown parameter stops the run before it starts. A cell tagged `needs-<collection>` is passed over where that
+collection of public files cannot be had: it keeps its stored output if the parameters are the stored ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import difflib
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+import yaml
+from nbformat import NotebookNode
+
+ROOT = Path(__file__).resolve().parents[1]
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+QUIET = ["--log-level=50"]  # the kernel's own remarks, not the notebook's
+
+
+def known_names() -> set[str]:
+    """All parameter names of the library, or none while it does not list them."""
+    try:
+        from tng.config import parameter_names
+    except ImportError:
+        return set()
+    return set(parameter_names())
+
+
+def read_parameters(path: Path | None) -> dict[str, Any]:
+    """The flat mapping in a params file; an empty file changes nothing."""
+    given = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path else {}
+    if not isinstance(given, dict):
+        sys.exit(f"{path}: found a {type(given).__name__}; lines of 'name: value' are needed")
+    return given
+
+
+def check_names(given: dict[str, Any], allowed: set[str], where: str) -> None:
+    """Stop on a name that no notebook knows, and say which one was probably meant."""
+    for name in given:
+        if name not in allowed:
+            near = difflib.get_close_matches(str(name), sorted(allowed), n=1, cutoff=0.5)
+            hint = f"; did you mean '{near[0]}'?" if near else f"; known are {', '.join(sorted(allowed))}"
+            sys.exit(f"{where}: unknown parameter '{name}'{hint}")
+
+
+def stored_parameters(notebook: NotebookNode) -> dict[str, Any]:
+    """Names and values of the cell tagged `parameters`; raises ValueError if one is not a plain literal."""
+    for cell in notebook.cells:
+        if "parameters" in cell.metadata.get("tags", []):
+            return dict(literal(line) for line in ast.parse(cell.source).body)
+    return {}
+
+
+def literal(line: ast.stmt) -> tuple[str, Any]:
+    """Name and value of one `name: type = value` line."""
+    if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and line.value is not None:
+        return line.target.id, ast.literal_eval(line.value)
+    raise ValueError(f"found '{ast.unparse(line)}' in the parameters cell; 'name: type = value' is needed")
+
+
+def missing_collection(cell: NotebookNode) -> str | None:
+    """Name of the collection of public files that a cell needs and that cannot be had, if any."""
+    for tag in cell.metadata.get("tags", []):
+        if tag.startswith("needs-"):
+            from tng import remote
+
+            name = tag.removeprefix("needs-").replace("download", "published")
+            if not remote.available(name):
+                return name
+    return None
+
+
+def part_folder(target: Path, store: bool) -> Path:
+    """Where an unfinished copy lies: never among the stored notebooks, which are collected as tests."""
+    return Path("_build/store") if store else target.parent
+
+
+def tidy(notebook: NotebookNode, store: bool) -> None:
+    """Drop timings, private paths and versions; fold the injected parameters."""
+    for key in ("papermill", "widgets") if store else ("papermill", "widgets", "jupytext"):
+        notebook.metadata.pop(key, None)
+    notebook.metadata.get("language_info", {}).pop("version", None)
+    notebook.metadata.get("jupytext", {}).pop("main_language", None)
+    for cell in notebook.cells:
+        for key in set(cell.metadata) - {"tags", "mystnb"}:
+            del cell.metadata[key]
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.metadata.tags.append("hide-input")
+        if not cell.metadata.get("tags"):
+            cell.metadata.pop("tags", None)
+
+
+def run(source: Path, target: Path, given: dict[str, Any], store: bool) -> None:
+    """Execute `source` into `target`; on failure leave a `.part.ipynb` and `target` as it was."""
+    notebook = nbformat.read(source, 4)
+    notebook.metadata["kernelspec"] = dict(KERNEL)
+    own = stored_parameters(notebook)
+    check_names(given, set(own) | known_names(), source.name)
+    as_stored = all(name in own and own[name] == value for name, value in given.items())
+    skipped: dict[str, tuple[NotebookNode, str]] = {}
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and (name := missing_collection(cell)):
+            skipped[cell.id] = (cell.copy(), name)
+            cell.metadata.tags = [*cell.metadata.tags, "skip-execution"]
+
+    folder = part_folder(target, store)
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f"{target.stem}.part.ipynb"
+    with tempfile.TemporaryDirectory() as temporary:
+        ready = str(Path(temporary) / source.name)
+        nbformat.write(notebook, ready)
+        papermill.execute_notebook(
+            ready, str(part), parameters=given, cwd=str(source.parent), progress_bar=False, extra_arguments=QUIET
+        )
+
+    notebook = nbformat.read(part, 4)
+    for cell in notebook.cells:
+        if cell.get("id") in skipped:
+            stored, name = skipped[cell.id]
+            cell.metadata.tags.remove("skip-execution")
+            note = nbformat.v4.new_output("stream", name="stdout", text=f"Not run: the files '{name}' cannot be had here.\n")
+            cell.outputs, cell.execution_count = (stored.outputs, stored.execution_count) if as_stored else ([note], None)
+            say(source, f"a cell was passed over: the files '{name}' cannot be had here")
+    tidy(notebook, store)
+    nbformat.write(notebook, part)
+    os.replace(part, target)
+
+
+def say(source: Path, text: str) -> None:
+    print(f"{source.stem:<18} {text}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", type=Path)
+    parser.add_argument("target", type=Path)
+    parser.add_argument("--params", type=Path, help="file of 'name: value' lines")
+    parser.add_argument("--store", action="store_true", help="keep the pairing, with the notebook's own defaults")
+    options = parser.parse_args()
+    if options.store and options.params:
+        parser.error("a notebook is stored with its own defaults: --store takes no --params")
+
+    os.environ.pop("MPLBACKEND", None)  # figures must land in the notebook
+    if runs := os.environ.get("TNG_RUNS"):
+        os.environ["TNG_RUNS"] = str(Path(runs).resolve())  # the kernel starts in another folder
+    given = read_parameters(options.params)
+    start = time.perf_counter()
+    say(options.source, "started")
+    try:
+        run(options.source, options.target, given, options.store)
+    except papermill.exceptions.PapermillExecutionError as error:
+        print(error, file=sys.stderr)
+        part = part_folder(options.target, options.store) / f"{options.target.stem}.part.ipynb"
+        say(options.source, f"FAILED after {time.perf_counter() - start:.0f} s; as far as it got: {part}")
+        sys.exit(1)
+    say(options.source, f"done in {time.perf_counter() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
