@@ -6,11 +6,14 @@ an interval, and the scores of copies and of random draws at the same numbers of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy.spatial.distance import jensenshannon
+
+from tng import intensity, spectra
 
 F0_BINS_HZ = np.linspace(1.0, 20.0, 21)     # 20 bins of 0.95 Hz
 
@@ -142,3 +145,54 @@ def reference_scores(real: Sequence, counts: Sequence[int] | None = None, *, dra
         rows[name] = dict(zip(["SxS", "SxS low", "SxS high", "2Sx2S", "2Sx2S low", "2Sx2S high"],
                               [mean[0], low[0], high[0], mean[1], low[1], high[1]]))
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+# --- sets of records, station by station ------------------------------------------------------------
+
+@dataclass(frozen=True)
+class Measures:
+    """What the records of one station show; arrays have one entry, or row, a record."""
+
+    freq_hz: np.ndarray          # (frequencies,)
+    curves: np.ndarray           # HVSR (records, frequencies)
+    f0_hz: np.ndarray
+    pga_cmps2: np.ndarray        # geometric mean of the horizontals
+    duration_s: np.ndarray       # D5-95, geometric mean of the horizontals
+
+    @property
+    def median_curve(self) -> np.ndarray:
+        """Median HVSR at the paper's 400 frequencies."""
+        return spectra.median_curve(self.freq_hz, self.curves)
+
+
+def measure(data, sampling_rate_hz: float) -> Measures:
+    """HVSR, f0, PGA and duration of records (records, 3, samples) [cm/s²]."""
+    freq_hz, curves = spectra.hvsr(data, sampling_rate_hz)
+    return Measures(freq_hz, curves, spectra.f0(freq_hz, curves), intensity.horizontal_pga(data),
+                    intensity.horizontal_duration(data, sampling_rate_hz))
+
+
+def compare(reference: Mapping[str, Measures], generated: Mapping[str, Measures]) -> pd.DataFrame:
+    """Generated against held-out records, a row a station.
+
+    Columns: median f0 of both [Hz]; similarity of the f0 histograms; `curve error`, the rms of
+    ln(median HVSR generated / held-out); ratios generated / held-out of the median PGA, of the standard
+    deviation of ln PGA, and of the median D5-95.
+    """
+    rows = {}
+    for station, real in reference.items():
+        new = generated[station]
+        rows[station] = {
+            "f0 held-out [Hz]": np.median(real.f0_hz), "f0 generated [Hz]": np.median(new.f0_hz),
+            "f0 similarity": similarity(real.f0_hz, new.f0_hz),
+            "curve error [ln]": curve_error(new.median_curve, real.median_curve, spectra.CURVE_HZ),
+            "PGA ratio": np.median(new.pga_cmps2) / np.median(real.pga_cmps2),
+            "spread of PGA ratio": np.log(new.pga_cmps2).std() / np.log(real.pga_cmps2).std(),
+            "duration ratio": np.median(new.duration_s) / np.median(real.duration_s),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def f0_lists(measures: Mapping[str, Measures]) -> list[np.ndarray]:
+    """The f0 of each station [Hz], as the paper's scores take them."""
+    return [m.f0_hz for m in measures.values()]

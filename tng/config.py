@@ -1,0 +1,121 @@
+"""Settings of a run: two profiles, frozen, checked, and strict about names.
+
+`quick` is the book's own: small networks on the synthetic corpus, on a CPU, in double precision, so that
+its numbers are the same on every machine.  `paper` has the sizes of the paper, for a GPU.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+
+class ConfigError(ValueError):
+    """A setting that is unknown or cannot be; the message names it and what would be right."""
+
+
+class Settings(BaseModel):
+    """Everything that decides the numbers of a run; the defaults are the quick profile."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: int = Field(0, ge=0, description="of everything that is drawn at random")
+
+    # records
+    stations: tuple[str, ...] = Field((), description="stations to generate for; none: the five with most records")
+    sampling_rate_hz: float = Field(50.0, ge=40, description="of every record [Hz]")
+    window_s: float = Field(60.0, gt=0, description="length of every record, from its start [s]")
+    records_per_station: int = Field(100, ge=10, description="synthetic records of each of the five stations")
+    random_stations: int = Field(20, ge=1, description="synthetic stations to pre-train on")
+    records_per_random_station: int = Field(20, ge=2, description="synthetic records of each of those")
+
+    # network
+    d_model: int = Field(8, ge=1, description="channels of the sequence inside TimesNet")
+    d_ff: int = Field(8, ge=1, description="channels between the two convolutions of a TimesBlock")
+    top_k: int = Field(2, ge=1, description="periods a TimesBlock folds by")
+    num_kernels: int = Field(3, ge=1, le=16, description="convolutions of an inception layer: 1x1, 3x3, ...")
+    blocks: int = Field(2, ge=1, description="TimesBlocks")
+    dropout: float = Field(0.1, ge=0, lt=1, description="share of embedded values dropped in training")
+
+    # training
+    loss: Literal["standardised", "raw"] = Field(
+        "standardised", description="mean squared error of standardised records, or in cm/s² as published")
+    batch: int = Field(8, ge=1, description="records a step")
+    phase0_epochs: int = Field(16, ge=1, description="passes over the other stations' records")
+    phase0_learning_rate: float = Field(3e-3, gt=0)
+    phase1_epochs: int = Field(4, ge=1, description="passes over the stations' own records")
+    phase1_learning_rate: float = Field(1e-3, gt=0)
+    noise_scale: float = Field(1.0, ge=0, description="latent noise in Phase 1, in its standard deviations")
+    weight_decay: float = Field(1e-4, ge=0)
+    clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    precision: Literal["64-true", "32-true"] = "64-true"
+    device: str = Field("cpu", description="cpu, cuda, mps, or auto")
+
+    # the spectrogram VAE
+    vae_epochs: int = Field(40, ge=1)
+    vae_learning_rate: float = Field(2e-3, gt=0)
+    vae_latent: int = Field(32, ge=1, description="numbers in a latent code")
+    vae_channels: int = Field(16, ge=1, description="channels of its first convolution")
+    vae_kl_weight: float = Field(0.02, ge=0)
+
+    # generation and scores
+    records_to_mix: int = Field(5, ge=1, description="k: records whose codes are averaged")
+    generation_noise: float = Field(1.0, ge=0, description="noise on the average, in standard deviations of the codes")
+    generated_records: int = Field(50, ge=1, description="to generate for each station")
+
+    @property
+    def samples(self) -> int:
+        return round(self.window_s * self.sampling_rate_hz)
+
+    def network(self) -> dict:
+        """Arguments of `TimesNetGen`."""
+        return dict(samples=self.samples, d_model=self.d_model, d_ff=self.d_ff, top_k=self.top_k,
+                    num_kernels=self.num_kernels, blocks=self.blocks, dropout=self.dropout)
+
+
+PAPER = dict(
+    sampling_rate_hz=100.0, random_stations=200, records_per_random_station=100,
+    d_model=128, d_ff=256, num_kernels=6,
+    loss="raw", batch=32, phase0_epochs=50, phase0_learning_rate=3e-4, phase1_epochs=10,
+    phase1_learning_rate=1e-4, precision="32-true", device="auto",
+    vae_epochs=100, vae_learning_rate=1e-3, vae_latent=256, vae_channels=64,
+)
+PROFILES: dict[str, dict] = {"quick": {}, "paper": PAPER}
+RUN_PARAMETERS = ("profile", "run", "corpus")     # not settings: which run, and on what
+
+
+def parameter_names() -> tuple[str, ...]:
+    """Every name that a notebook accepts as a parameter."""
+    return RUN_PARAMETERS + tuple(Settings.model_fields)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What to say of an unknown name: the closest known one, or all of them."""
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(known)}"
+
+
+def settings(profile: str = "quick", **changes) -> Settings:
+    """The settings of a profile, with some changed.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown profile or setting (naming the nearest right one), or a value that cannot be.
+    """
+    if profile not in PROFILES:
+        raise ConfigError(f"unknown profile {profile!r}: {nearest(profile, PROFILES)}")
+    unknown = [name for name in changes if name not in Settings.model_fields]
+    if unknown:
+        raise ConfigError("; ".join(f"unknown setting {name!r}: {nearest(name, Settings.model_fields)}"
+                                    for name in unknown))
+    try:
+        return Settings(**{**PROFILES[profile], **changes})
+    except ValidationError as problem:
+        raise ConfigError("; ".join(
+            f"setting {'.'.join(map(str, e['loc']))} = {e['input']!r}: {e['msg'].lower()}"
+            for e in problem.errors())) from None
