@@ -16,10 +16,12 @@ from scipy import fft, signal, special
 
 SAMPLING_RATE_HZ = 100.0
 SAMPLES = 6000
-WORK_SAMPLES = 8192            # filters ring into the part that is cut away, not around into the record's start
+WORK_SAMPLES = 8192            # the last 22 s are cut away
 FREQUENCY_HZ = fft.rfftfreq(WORK_SAMPLES, 1 / SAMPLING_RATE_HZ)
 FREQUENCY_HZ[0] = FREQUENCY_HZ[1] / 2          # half a step instead of zero keeps logarithms finite
 TIME_S = np.arange(WORK_SAMPLES) / SAMPLING_RATE_HZ
+# Waves stop soon after the part that is kept: filters then ring out in the rest, not around into the record's start.
+FADE = np.cos(np.pi / 2 * np.clip((TIME_S - 60) / 6, 0, 1)) ** 2
 
 # Crust and path: the western set of Campbell (2003, BSSA 93:1012-1033).
 S_VELOCITY, P_VELOCITY, DENSITY = 3.5, 6.06, 2.8                      # km/s, km/s, g/cm³
@@ -198,7 +200,7 @@ def rock_motion(motion: Motion, rng: np.random.Generator) -> np.ndarray:
     def windowed_noise(components, window):
         """White noise whose spectrum has on average the energy of the window, which is 1."""
         noise = rng.uniform(-1, 1, (components, WORK_SAMPLES)) * np.sqrt(3 * SAMPLING_RATE_HZ)
-        return fft.rfft(noise * window) / SAMPLING_RATE_HZ
+        return fft.rfft(noise * window * FADE) / SAMPLING_RATE_HZ
 
     p_to_s_s = motion.s_onset_s - motion.onset_s
     sh, sv = s * windowed_noise(2, envelope(motion.s_onset_s, duration_s))
