@@ -1,0 +1,17 @@
+"""Fixtures that more than one test file uses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tools.build_book import ROOT, build
+
+
+@pytest.fixture(scope="session")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pages, built from the stored notebooks with warnings as errors; nothing is executed."""
+    html = tmp_path_factory.mktemp("book") / "html"
+    build(ROOT / "notebooks", html)
+    return html
