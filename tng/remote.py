@@ -111,6 +111,26 @@ def collection(name: str) -> list[Path]:
     return [path(file) for file in names(name)]
 
 
+def published() -> dict[str, dict]:
+    """The authors' published arrays: station code → its arrays.
+
+    Keys: ``f0_real``, ``f0_timesnet``, ``f0_vae`` [Hz]; ``hvsr_freq_*`` [Hz] and ``hvsr_median_*`` for
+    ``real`` and ``timesnet``, 400 values each; ``f0_bins`` [Hz] and the histograms ``pdf_*``.
+
+    Raises
+    ------
+    RemoteError
+        If one of the files cannot be had.
+    """
+    import numpy as np
+
+    arrays = {}
+    for file in collection("published"):
+        with np.load(file, allow_pickle=False) as stored:
+            arrays[file.stem.rsplit("_", 1)[-1]] = {key: stored[key] for key in stored.files if key != "station"}
+    return arrays
+
+
 def available(name_or_collection: str) -> bool:
     """Whether a file, or every file of a collection, can be had without the network.
 
