@@ -25,5 +25,7 @@ def test_environment_matches_pyproject() -> None:
     wanted = dict(split(line) for line in [*project["dependencies"], *extras["book"], *extras["test"]])
     wanted["python"] = split("python" + project["requires-python"])[1]
     listed = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
-    found = dict(split(line) for line in listed if isinstance(line, str) and line != "pip")
+    by_pip = next(line["pip"] for line in listed if isinstance(line, dict))
+    lines = [line for line in [*listed, *by_pip] if isinstance(line, str) and line not in ("pip", "-e .")]
+    found = dict(split(line) for line in lines)
     assert {CONDA.get(name, name): bounds for name, bounds in found.items()} == wanted
