@@ -1,6 +1,6 @@
 """Fit the five ``…-like`` stations to the published arrays, and write `tng/sites.json`.
 
-    python benchmarks/calibrate_sites.py FOLDER            # a folder with hvsr_f0_station_*.npz; about 20 minutes
+    python benchmarks/calibrate_sites.py FOLDER            # a folder with hvsr_f0_station_*.npz; about 8 minutes
     python benchmarks/calibrate_sites.py FOLDER --measure  # only print how well the stored sites fit
 
 The horizontal curve follows the published median HVSR by fixed-point steps; the two scatters are those whose f0
@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 import tng
 from tng.scoring import similarity
-from tng.sites import NODE_HZ, Site, calibrated_sites
+from tng.sites import NODE_HZ, Site, calibrated_sites, fitted_site
 from tng.spectra import BAND_HZ, CURVE_HZ, f0, hvsr, median_curve
 from tng.surrogate import SAMPLING_RATE_HZ, VERSION, simulate
 
@@ -29,7 +29,7 @@ STATIONS = ("0205", "1716", "2020", "3130", "4628")
 INSIDE = (NODE_HZ >= BAND_HZ[0]) & (NODE_HZ <= BAND_HZ[1])
 STEP = 0.8                     # of the difference, a round: below 1, because smoothing couples the nodes
 SIGMAS, SHIFTS = (0.0, 0.05, 0.1, 0.2, 0.3), (0.0, 0.015, 0.03, 0.045)
-RECORDS = 300
+RECORDS, FIRST_RECORDS, LAST_RECORDS = 300, 200, 400
 SEEDS = {"median": 1001, "scatter": 1002, "last": 1003, "measure": 1004}       # none is 0, the default of a user
 
 
@@ -77,10 +77,10 @@ def fit_scatter(site: Site, f0_hz: np.ndarray, n: int, seed: int) -> Site:
 
 def fit(code: str, folder: Path) -> Site:
     curve, f0_hz = published(folder, code)
-    site = Site(f"{code}-like", (0.0,) * len(NODE_HZ), sigma=0.1, shift=0.02)
-    site = fit_median(site, curve, rounds=5, n=200, seed=SEEDS["median"], start=True)
+    site = fitted_site(f"{code}-like", (0.0,) * len(NODE_HZ), sigma=0.1, shift=0.02)
+    site = fit_median(site, curve, rounds=5, n=FIRST_RECORDS, seed=SEEDS["median"], start=True)
     site = fit_scatter(site, f0_hz, RECORDS, SEEDS["scatter"])
-    site = fit_median(site, curve, rounds=2, n=RECORDS, seed=SEEDS["last"], start=False)
+    site = fit_median(site, curve, rounds=3, n=LAST_RECORDS, seed=SEEDS["last"], start=False)
     return replace(site, ln_horizontal=tuple(np.round(site.ln_horizontal, 4).tolist()))
 
 
@@ -119,8 +119,9 @@ def main():
     note = {
         "about": "Synthetic stations whose H/V curve and f0 scatter are fitted, in-sample, to arrays published with "
                  "TimesNet-Gen (MIT). Made by benchmarks/calibrate_sites.py; do not edit.",
-        "settings": {"surrogate_version": VERSION, "records": RECORDS, "step": STEP, "sigmas": SIGMAS,
+        "settings": {"surrogate_version": VERSION, "step": STEP, "sigmas": SIGMAS,
                      "shifts": SHIFTS, "seeds": SEEDS,
+                     "records": {"median": FIRST_RECORDS, "scatter": RECORDS, "last": LAST_RECORDS, "measure": RECORDS},
                      "fit": f"rms_log10 and f0_similarity of {RECORDS} fresh records, seed {SEEDS['measure']}"},
     }
     header = json.dumps(note, indent=1)[:-2]

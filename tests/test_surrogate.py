@@ -124,6 +124,9 @@ def test_above_the_corner_the_level_follows_moment_times_corner_squared():
         / stochastic.path_attenuation(f, 20.0)
     assert high[1] / high[0] == pytest.approx(1, rel=1e-3)                          # flat acceleration
     assert rock_spectrum(f, 7.0, 20.0)[0] / rock_spectrum(f, 6.0, 20.0)[0] == pytest.approx(10**0.5, rel=1e-3)
+    # Brune (1970) in SI: r = 2.34 beta / (2 pi fc) and stress drop = 7/16 M0 / r³
+    brune_hz = 2.34 * 3500 / (2 * np.pi) * (16 / 7 * 100e5 / 10 ** (1.5 * 6 + 9.05)) ** (1 / 3)
+    assert stochastic.corner_frequency_hz(6, 100) == pytest.approx(brune_hz, rel=2e-3)
     assert stochastic.corner_frequency_hz(6, 100) / stochastic.corner_frequency_hz(4, 100) == pytest.approx(0.1)
     assert stochastic.corner_frequency_hz(5, 800) / stochastic.corner_frequency_hz(5, 100) == pytest.approx(2)
 
@@ -258,6 +261,14 @@ def test_random_station_k_does_not_depend_on_how_many_there_are():
     assert stations(2, seed=3)[6] == station("R001", seed=3)
     assert stations(1, seed=3)[5] != stations(1, seed=4)[5]
     assert [site.name for site in stations(2)] == [*FIVE, "R000", "R001"]
+
+
+def test_random_columns_cover_the_band_and_resonate_above_their_quarter_wave_frequency():
+    sites = stations(120)[5:]
+    f0_hz, vs30 = np.array([site.f0_hz for site in sites]), np.array([site.vs30_mps for site in sites])
+    # drawn from 1-15 Hz; stiffness that grows with depth raises the resonance, damping lowers it by a few per mil
+    assert 0.98 < f0_hz.min() < 1.3 and 10 < f0_hz.max() < 22
+    assert vs30.min() > 150 and np.percentile(vs30, 95) > 600
 
 
 def test_records_are_what_a_digital_recorder_could_write():

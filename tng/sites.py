@@ -161,15 +161,19 @@ def random_site(index: int, seed: int = 0) -> Site:
                 vs30_mps=round(vs30_mps(thickness, vs), 1), f0_hz=round(first_resonance_hz(*column), 4))
 
 
+def fitted_site(name: str, ln_horizontal, sigma: float, shift: float) -> Site:
+    """A site with a fitted curve, at its place in the network; the whole H/V is in the horizontals."""
+    east_km, north_km = CALIBRATED_KM[name]
+    return Site(name, tuple(ln_horizontal), sigma=sigma, shift=shift,
+                longitude_deg=round(east_km / KM_PER_DEGREE, 5), latitude_deg=round(north_km / KM_PER_DEGREE, 5))
+
+
 @lru_cache(maxsize=1)
 def calibrated_sites() -> tuple[Site, ...]:
     """The five sites fitted to published curves, from `sites.json`; `benchmarks/calibrate_sites.py` makes it."""
     stored = json.loads(resources.files("tng").joinpath("sites.json").read_text(encoding="utf-8"))
-    return tuple(
-        Site(site["name"], tuple(site["ln_horizontal"]), sigma=site["sigma"], shift=site["shift"],
-             longitude_deg=round(CALIBRATED_KM[site["name"]][0] / KM_PER_DEGREE, 5),
-             latitude_deg=round(CALIBRATED_KM[site["name"]][1] / KM_PER_DEGREE, 5))
-        for site in stored["sites"])
+    return tuple(fitted_site(site["name"], site["ln_horizontal"], site["sigma"], site["shift"])
+                 for site in stored["sites"])
 
 
 def _on_grid(curve):
