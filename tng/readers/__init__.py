@@ -54,16 +54,17 @@ def read(path, options: Mapping[str, Mapping[str, object]] | None = None) -> Rec
 
 
 def _recognise(path: Path):
+    if not path.exists():
+        raise FormatError(f"{path}: no such file")
+    if not path.is_file():  # a folder; or a pipe, which would be waited for without end
+        raise FormatError(f"{path}: cannot be read, it is not a file")
     try:
         with path.open("rb") as stream:
             head = stream.read(SNIFFED_BYTES)
-    except FileNotFoundError:
-        raise FormatError(f"{path}: no such file") from None
     except OSError as error:
         raise FormatError(f"{path}: cannot be read ({error.strerror})") from error
     for reader in _READERS:
         if reader.sniff(head, path):
             return reader
     what = "is empty" if not head else "has a format that is not known here"
-    known = "; ".join(f"{name}: {description}" for name, description in readers())
-    raise FormatError(f"{path.name}: {what}; known are {known}")
+    raise FormatError(f"{path.name}: {what}; known are {', '.join(dict(readers()))}")

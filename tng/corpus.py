@@ -1,0 +1,481 @@
+"""Records on disk: one folder in the SeisBench layout, written once, read by memory map.
+
+::
+
+    CORPUS/metadata.csv     a row a record, column names CATEGORY_PARAMETER_UNIT
+    CORPUS/waveforms.hdf5   data/bucket0 … of shape (up to 1024, 3, samples), float32, E N Z, cm/s²
+    CORPUS/corpus.json      fingerprint, settings, versions
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import hashlib
+import json
+import math
+import platform
+import re
+import shutil
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from importlib import metadata as distributions
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from tng.records import COMPONENTS, Record
+
+METADATA, WAVEFORMS, CARD, REJECTED = "metadata.csv", "waveforms.hdf5", "corpus.json", "rejected.csv"
+BUCKET_RECORDS = 1024
+SPLITS = ("train", "dev", "test")
+DATA_FORMAT = {"dimension_order": "CW", "component_order": "".join(COMPONENTS), "measurement": "acceleration",
+               "unit": "cmps2", "instrument_response": "restituted"}
+TRACE_NAME = re.compile(r"^(?P<bucket>\w+)\$(?P<slot>\d{1,9}),:3,:(?P<samples>\d{1,9})$")
+# Columns that look like numbers but are names: "0205" must keep its zero, and "NA" is a network.
+TEXT_COLUMN = re.compile(r".*_(code|id|name|type|class|time|file|sha256|format|license|category|processing|declared|order"
+                         r"|source|status)|trace_name|split.*")
+EXACT_FLOATS = {"float_precision": "round_trip"} if int(pd.__version__.split(".")[0]) < 3 else {}
+HOW_TO_MAKE_ONE = "make a corpus with `tng ingest SOURCE --into CORPUS` or `papermill notebooks/01_data.ipynb`"
+
+
+class CorpusError(ValueError):
+    """A corpus that cannot be written or opened; the message says what was found and what to do."""
+
+
+class Corpus:
+    """An opened corpus; :func:`write` and :meth:`open` make one.
+
+    Rows are counted from 0 in the order of ``metadata.csv``; ``corpus.metadata.iloc[rows]`` tells what is
+    known of them.  Nothing but the metadata is held in memory.
+
+    Attributes
+    ----------
+    folder : Path
+    metadata : DataFrame
+        A row a record; codes and names are text.
+    sampling_rate_hz : float
+    samples : int
+        Samples a component.
+    stations : list of str
+        Sorted codes.
+    """
+
+    def __init__(self, folder: Path, metadata: pd.DataFrame, sampling_rate_hz: float, samples: int, card: Mapping):
+        self.folder, self.metadata, self.card = folder, metadata, dict(card)
+        self.sampling_rate_hz, self.samples = sampling_rate_hz, samples
+        self.stations = sorted(metadata["station_code"].unique())
+        places = metadata["trace_name"].str.extract(TRACE_NAME)
+        self._buckets = places["bucket"].to_numpy(dtype=object)
+        self._slots = places["slot"].to_numpy(dtype=np.int64)
+        self._arrays: dict[str, np.ndarray | h5py.Dataset] = {}
+
+    @classmethod
+    def open(cls, folder) -> Corpus:
+        """Open the corpus in a folder.
+
+        Raises
+        ------
+        CorpusError
+            If the folder or a file is missing, the HDF5 file is not a corpus of accelerations E, N, Z in
+            cm/s², or metadata and waveforms disagree.
+        """
+        folder = Path(folder)
+        if not folder.is_dir():
+            raise CorpusError(f"{folder}: no such folder; {HOW_TO_MAKE_ONE}")
+        for name in (METADATA, WAVEFORMS):
+            if not (folder / name).is_file():
+                raise CorpusError(f"{folder}: no {name}, so this is not a corpus; {HOW_TO_MAKE_ONE}")
+        card = _read_card(folder / CARD)
+        metadata = _read_metadata(folder / METADATA, card.get("text_columns", []))
+        sampling_rate_hz, shapes = _read_layout(folder / WAVEFORMS)
+        samples = _check_agreement(folder, metadata, shapes)
+        return cls(folder, metadata, sampling_rate_hz, samples, card)
+
+    def __len__(self) -> int:
+        return len(self.metadata)
+
+    def __repr__(self) -> str:
+        return (f"Corpus({str(self.folder)!r}: {len(self)} records of {len(self.stations)} stations, "
+                f"{self.samples} samples at {self.sampling_rate_hz:g} Hz)")
+
+    def __getstate__(self):
+        # A worker process opens its own memory map; a map in transit would become a copy of the data.
+        return {**self.__dict__, "_arrays": {}}
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of what the corpus holds, whatever the order of its records.
+
+        It is read from ``corpus.json``; without that, or where ``metadata.csv`` was edited since, it is computed.
+        """
+        if self.card.get("metadata_sha256") != _sha256(self.folder / METADATA) or "fingerprint" not in self.card:
+            self.card |= {"fingerprint": self.compute_fingerprint(), "metadata_sha256": _sha256(self.folder / METADATA)}
+        return self.card["fingerprint"]
+
+    def compute_fingerprint(self) -> str:
+        """The fingerprint from the files themselves: reads every waveform."""
+        digests = [hashlib.sha256(one.astype("<f4", copy=False).tobytes()).digest()
+                   for _, block in self.batches(np.arange(len(self)), 256) for one in block]
+        return _fingerprint(self.folder / METADATA, digests, self.sampling_rate_hz)
+
+    def main_stations(self, n: int = 5) -> list[str]:
+        """Codes of the `n` stations with the most records, sorted; of equals, the first by code."""
+        counts = self.metadata["station_code"].value_counts()
+        return sorted(sorted(counts.index, key=lambda station: (-counts[station], station))[:n])
+
+    def select(self, stations: str | Iterable[str] | None = None, split: str | None = None) -> np.ndarray:
+        """Row numbers of the records of some stations and one split (`train`, `dev`, `test`); None takes all.
+
+        Raises
+        ------
+        CorpusError
+            If a station or split is not in the corpus.
+        """
+        chosen = np.ones(len(self), dtype=bool)
+        if stations is not None:
+            wanted = [stations] if isinstance(stations, str) else list(stations)
+            for station in wanted:
+                _require(station, self.stations, "station", self.folder)
+            chosen &= self.metadata["station_code"].isin(wanted).to_numpy()
+        if split is not None:
+            if "split" not in self.metadata:
+                raise CorpusError(f"{self.folder}: {METADATA} has no column 'split'; {HOW_TO_MAKE_ONE}")
+            _require(split, SPLITS, "split", self.folder)
+            chosen &= (self.metadata["split"] == split).to_numpy()
+        return np.flatnonzero(chosen)
+
+    def waveforms(self, rows) -> np.ndarray:
+        """Acceleration of the given rows [cm/s²], shape (rows, 3, samples), float32; only they are read.
+
+        `rows` are row numbers, or one truth value a record.
+        """
+        rows = self._row_numbers(rows)
+        out = np.empty((len(rows), 3, self.samples), dtype=np.float32)
+        for position in np.argsort(rows, kind="stable"):
+            row = rows[position]
+            out[position] = self._array(self._buckets[row])[self._slots[row]]
+        return out
+
+    def record(self, row: int) -> Record:
+        """One row as a Record; what the metadata leave empty is left out of its `meta`."""
+        (row,) = self._row_numbers([row])
+        known = {name: value for name, value in self.metadata.iloc[row].items() if not pd.isna(value)}
+        station, event = known.pop("station_code"), known.pop("source_id")
+        return Record(self.waveforms([row])[0], self.sampling_rate_hz, station, event, known)
+
+    def batches(self, rows, size: int, rng=None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Rows and their waveforms, `size` records at a time (the last may be smaller).
+
+        `rng` is a seed or a Generator that shuffles the rows; None keeps their order.
+        """
+        if size < 1:
+            raise ValueError(f"batches of {size} records; at least 1 is needed")
+        rows = self._row_numbers(rows)
+        if rng is not None:
+            rows = np.random.default_rng(rng).permutation(rows)
+        for start in range(0, len(rows), size):
+            batch = rows[start:start + size]
+            yield batch, self.waveforms(batch)
+
+    def _row_numbers(self, rows) -> np.ndarray:
+        rows = np.asarray(rows)
+        if rows.dtype == bool:
+            if rows.shape != (len(self),):
+                raise IndexError(f"{rows.size} truth values for {len(self)} records")
+            rows = np.flatnonzero(rows)
+        rows = rows.astype(np.int64, casting="same_kind") if rows.size else np.empty(0, np.int64)
+        outside = rows[(rows < 0) | (rows >= len(self))]
+        if outside.size:
+            raise IndexError(f"row {outside[0]}: the corpus has rows 0 to {len(self) - 1}")
+        return rows
+
+    def _array(self, bucket: str):
+        """A bucket as memory map, or as h5py dataset where it does not lie in one piece."""
+        if bucket not in self._arrays:
+            path = self.folder / WAVEFORMS
+            with h5py.File(path, "r") as file:
+                dataset = file["data"][bucket]
+                offset, shape, dtype = dataset.id.get_offset(), dataset.shape, dataset.dtype
+            if offset is None:
+                self._arrays[bucket] = h5py.File(path, "r")["data"][bucket]
+            else:
+                self._arrays[bucket] = np.memmap(path, dtype, "r", offset, shape)
+        return self._arrays[bucket]
+
+
+# --- writing -------------------------------------------------------------------------------------------
+
+def write(records: Iterable[Record], folder, *, splits: Sequence[float] = (0.6, 0.1, 0.3), seed: int = 0,
+          overwrite: bool = False, settings: Mapping | None = None, progress: bool = False,
+          also: Callable[[Path], None] | None = None) -> Corpus:
+    """Write records as a corpus, one at a time, and open it.
+
+    Everything goes to a hidden folder beside `folder`, which gets its name at the very end: an interrupted
+    write leaves nothing that looks finished.
+
+    Parameters
+    ----------
+    records : iterable of Record
+        All of one sampling rate and length (:func:`tng.records.standardise` makes them so).
+    folder : path
+        Where the corpus shall be.
+    splits : three numbers that add to 1
+        Shares of train, dev and test.  Events are dealt out whole, so that no earthquake is on two sides.
+    seed : int
+        Decides which events go where.
+    overwrite : bool
+        Replace a corpus that is there; any other folder is left alone.
+    settings : mapping, optional
+        What the caller wants to remember in ``corpus.json``.
+    progress : bool
+        Show a progress bar.
+    also : callable, optional
+        Called with the hidden folder just before it gets its name, to put more files into it.
+
+    Raises
+    ------
+    CorpusError
+        No record, records of different rate or length, something already there, or a disk that fails.
+    """
+    folder = Path(folder)
+    shares = _check_splits(splits)
+    _check_free(folder, overwrite)
+    if progress:
+        from tqdm.auto import tqdm
+
+        records = tqdm(records, desc=f"writing {folder.name}", unit="record")
+    hidden = folder.absolute().with_name(f".{folder.absolute().name}.{uuid.uuid4().hex}.part")
+    try:
+        hidden.mkdir(parents=True)
+        rows, digests, rate_hz, samples = _write_waveforms(records, hidden / WAVEFORMS)
+        for row, split in zip(rows, _deal_events([row["source_id"] for row in rows], shares, seed)):
+            row["split"] = split
+        _write_metadata(rows, hidden / METADATA)
+        card = {
+            "fingerprint": _fingerprint(hidden / METADATA, digests, rate_hz),
+            "metadata_sha256": _sha256(hidden / METADATA),
+            "text_columns": sorted({name for row in rows for name, value in row.items() if isinstance(value, str)}),
+            "records": len(rows), "stations": len({row["station_code"] for row in rows}),
+            "events": len({row["source_id"] for row in rows}), "sampling_rate_hz": rate_hz, "samples": samples,
+            "splits": list(shares), "seed": seed, "settings": dict(settings or {}), "versions": _versions(),
+        }
+        (hidden / CARD).write_text(json.dumps(card, indent=2, sort_keys=True, default=str) + "\n", encoding="utf-8")
+        if also:
+            also(hidden)
+        _give_name(hidden, folder)
+    except OSError as error:
+        raise CorpusError(f"{folder}: could not be written: {error}") from error
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+    return Corpus.open(folder)
+
+
+def _write_waveforms(records: Iterable[Record], path: Path):
+    """Stream the samples into buckets; rows of metadata and a digest a record are all that is kept."""
+    rows, digests = [], []
+    first: Record | None = None
+    with h5py.File(path, "w") as file:
+        data = file.create_group("data")
+        for record in records:
+            if first is None:
+                first = record
+                bucket = np.empty((BUCKET_RECORDS, 3, first.samples), dtype="<f4")
+            if (record.sampling_rate_hz, record.samples) != (first.sampling_rate_hz, first.samples):
+                raise CorpusError(f"{record.name}: {record.samples} samples at {record.sampling_rate_hz:g} Hz, but the first "
+                                  f"record ({first.name}) has {first.samples} at {first.sampling_rate_hz:g} Hz; bring all to "
+                                  "one rate and length with tng.records.standardise")
+            number, slot = divmod(len(rows), BUCKET_RECORDS)
+            with np.errstate(over="ignore"):
+                bucket[slot] = record.data
+            if not np.isfinite(bucket[slot]).all():
+                raise CorpusError(f"{record.name}: peaks of {record.pga_cmps2.max():.3g} cm/s² do not fit 32-bit numbers; "
+                                  "drop the record")
+            rows.append(_row(record, f"bucket{number}${slot},:3,:{record.samples}"))
+            digests.append(hashlib.sha256(bucket[slot].tobytes()).digest())
+            if slot == BUCKET_RECORDS - 1:
+                data.create_dataset(f"bucket{number}", data=bucket)
+        if first is None:
+            raise CorpusError("no records, so there is no corpus to write")
+        left = len(rows) % BUCKET_RECORDS
+        if left:
+            data.create_dataset(f"bucket{len(rows) // BUCKET_RECORDS}", data=bucket[:left])
+        layout = file.create_group("data_format")
+        for name, value in {**DATA_FORMAT, "sampling_rate": first.sampling_rate_hz}.items():
+            layout[name] = value
+    return rows, digests, first.sampling_rate_hz, first.samples
+
+
+def _row(record: Record, trace_name: str) -> dict:
+    east, north, up = record.pga_cmps2
+    own = {
+        "trace_name": trace_name, "station_code": str(record.station), "source_id": str(record.event), "split": "",
+        "trace_sampling_rate_hz": record.sampling_rate_hz, "trace_npts": record.samples,
+        "trace_pga_E_cmps2": east, "trace_pga_N_cmps2": north, "trace_pga_Z_cmps2": up,
+    }
+    return {**own, **{name: value for name, value in record.meta.items() if name not in own}}
+
+
+def _write_metadata(rows: list[dict], path: Path) -> None:
+    pd.DataFrame(rows).to_csv(path, index=False, lineterminator="\n", encoding="utf-8")
+
+
+def _deal_events(events: Sequence[str], shares: Sequence[float], seed: int) -> list[str]:
+    """A split for each record.  Events are shuffled by a hash, which no library's version changes, and dealt
+    out by the share of records that lies before them."""
+    counts = pd.Series(events, dtype=object).value_counts()
+    shuffled = sorted(counts.index, key=lambda event: hashlib.sha256(f"{seed}:{event}".encode()).digest())
+    borders = np.cumsum(shares)[:2]
+    before, split_of = 0, {}
+    for event in shuffled:
+        middle = (before + counts[event] / 2) / len(events)
+        split_of[event] = SPLITS[int((middle >= borders - 1e-9).sum())]
+        before += counts[event]
+    return [split_of[event] for event in events]
+
+
+def _fingerprint(metadata: Path, digests: Sequence[bytes], sampling_rate_hz: float) -> str:
+    """Hash of the sorted hashes of the records: each is its waveform and what its row says, but for its place."""
+    with metadata.open(newline="", encoding="utf-8") as stream:
+        rows = [sorted((name, value) for name, value in row.items() if value and name != "trace_name")
+                for row in csv.DictReader(stream)]
+    parts = sorted(hashlib.sha256(digest + json.dumps(row).encode()).digest() for digest, row in zip(digests, rows))
+    return hashlib.sha256(f"{float(sampling_rate_hz)}\n".encode() + b"".join(parts)).hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in ("tng", "numpy", "scipy", "pandas", "h5py"):
+        try:
+            found[name] = distributions.version(name)
+        except distributions.PackageNotFoundError:
+            found[name] = "unknown"
+    return found
+
+
+def _check_splits(splits: Sequence[float]) -> tuple[float, ...]:
+    shares = tuple(float(share) for share in splits)
+    if len(shares) != 3 or not all(share >= 0 for share in shares) or not math.isclose(sum(shares), 1, abs_tol=1e-6):
+        raise CorpusError(f"splits {shares}: three shares (train, dev, test) that add to 1 are needed")
+    return shares
+
+
+def _check_free(folder: Path, overwrite: bool) -> None:
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not folder.is_dir():
+        raise CorpusError(f"{folder}: is a file; name a folder that does not exist yet")
+    held = {file.name for file in folder.iterdir()}
+    if not {METADATA, WAVEFORMS} <= held or held - {METADATA, WAVEFORMS, CARD, REJECTED}:
+        raise CorpusError(f"{folder}: holds files that are not a corpus' ({', '.join(sorted(held)[:3])} …) and is left "
+                          "alone; name a folder that does not exist yet")
+    if not overwrite:
+        raise CorpusError(f"{folder}: there is a corpus already; name another folder, or overwrite it (overwrite=True)")
+
+
+def _give_name(hidden: Path, folder: Path) -> None:
+    """Rename; a corpus that is replaced steps aside first and goes only when the new one stands."""
+    if not folder.exists():
+        hidden.rename(folder)
+        return
+    old = hidden.with_suffix(".old")
+    folder.rename(old)
+    try:
+        hidden.rename(folder)
+    except OSError:
+        old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+# --- reading -------------------------------------------------------------------------------------------
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _read_metadata(path: Path, text_columns: Iterable[str]) -> pd.DataFrame:
+    try:
+        columns = list(pd.read_csv(path, nrows=0).columns)
+        texts = {name for name in columns if TEXT_COLUMN.fullmatch(name) or name in text_columns}
+        table = pd.read_csv(path, dtype={name: str for name in texts}, keep_default_na=False, **EXACT_FLOATS,
+                            na_values={name: [""] if name in texts else ["", "nan", "NaN", "None"] for name in columns})
+    except (ValueError, OSError) as error:  # pandas' parser errors are ValueErrors
+        raise CorpusError(f"{path}: not a table that can be read ({error}); {HOW_TO_MAKE_ONE}") from error
+    for name in ("trace_name", "station_code", "source_id"):
+        if name not in table:
+            raise CorpusError(f"{path}: no column {name!r}; {HOW_TO_MAKE_ONE}")
+        if table[name].isna().any():
+            raise CorpusError(f"{path}: row {int(table[name].isna().argmax())} has no {name}; repair it, or {HOW_TO_MAKE_ONE}")
+    return table
+
+
+def _read_layout(path: Path) -> tuple[float, dict[str, tuple[int, ...]]]:
+    """Sampling rate and the shape of every bucket."""
+    try:
+        with h5py.File(path, "r") as file:
+            if not (isinstance(file.get("data"), h5py.Group) and isinstance(file.get("data_format"), h5py.Group)):
+                raise CorpusError(f"{path}: groups {sorted(file)}; 'data' and 'data_format' are needed; {HOW_TO_MAKE_ONE}")
+            layout = {name: _plain(value[()]) for name, value in file["data_format"].items()
+                      if isinstance(value, h5py.Dataset)}
+            shapes = {name: value.shape for name, value in file["data"].items() if isinstance(value, h5py.Dataset)}
+    except OSError as error:
+        raise CorpusError(f"{path}: not a whole HDF5 file ({error}); {HOW_TO_MAKE_ONE}") from error
+    for name in ("component_order", "unit"):
+        if layout.get(name) != DATA_FORMAT[name]:
+            raise CorpusError(f"{path}: {name} is {layout.get(name)!r}, {DATA_FORMAT[name]!r} is needed; {HOW_TO_MAKE_ONE}")
+    try:
+        rate_hz = float(layout.get("sampling_rate", math.nan))
+    except (TypeError, ValueError):
+        rate_hz = math.nan
+    if not (math.isfinite(rate_hz) and rate_hz > 0):
+        raise CorpusError(f"{path}: sampling_rate is {layout.get('sampling_rate')!r}; {HOW_TO_MAKE_ONE}")
+    return rate_hz, shapes
+
+
+def _plain(value):
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def _check_agreement(folder: Path, metadata: pd.DataFrame, shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """That every row has its own place in the waveforms and no place is left over; returns the samples."""
+    names = metadata["trace_name"]
+    places = names.str.extract(TRACE_NAME)
+    strange = names[places["bucket"].isna()]
+    if len(strange):
+        raise CorpusError(f"{folder}: trace_name {strange.iloc[0]!r} is not of the kind 'bucket0$3,:3,:6000'; {HOW_TO_MAKE_ONE}")
+    lengths = {shape[2] for shape in shapes.values() if len(shape) == 3 and shape[1] == 3}
+    if len(lengths) != 1 or any(len(shape) != 3 or shape[1] != 3 for shape in shapes.values()):
+        raise CorpusError(f"{folder}: {WAVEFORMS} holds arrays of shapes {sorted(set(shapes.values()))[:4]}; all must be "
+                          f"(records, 3, samples) of one length; {HOW_TO_MAKE_ONE}")
+    (samples,) = lengths
+    held = sum(shape[0] for shape in shapes.values())
+    limits = places["bucket"].map({name: shape[0] for name, shape in shapes.items()})
+    missing = names[~(places["slot"].astype(np.int64) < limits) | (places["samples"].astype(np.int64) != samples)]
+    if len(missing):
+        raise CorpusError(f"{folder}: {METADATA} names {missing.iloc[0]!r}, which {WAVEFORMS} does not hold; they are not "
+                          f"of one corpus; {HOW_TO_MAKE_ONE}")
+    if names.duplicated().any() or held != len(names):
+        raise CorpusError(f"{folder}: {METADATA} has {names.nunique()} different traces in {len(names)} rows, {WAVEFORMS} "
+                          f"holds {held}; they are not of one corpus; {HOW_TO_MAKE_ONE}")
+    return int(samples)
+
+
+def _read_card(path: Path) -> dict:
+    if not path.is_file():
+        return {}
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise CorpusError(f"{path}: not readable as JSON ({error}); remove it, it will be done without") from error
+    return card if isinstance(card, dict) else {}
+
+
+def _require(name: str, known: Sequence[str], kind: str, folder: Path) -> None:
+    if name not in known:
+        near = difflib.get_close_matches(str(name), known, 1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known[:8])}{' …' if len(known) > 8 else ''}"
+        raise CorpusError(f"{folder}: no {kind} {name!r}; {hint}")
