@@ -328,7 +328,8 @@ def test_open_says_what_was_found_and_which_command_makes_a_corpus(made, spoil, 
         Corpus.open(made.folder)
 
 
-def test_broken_card_is_named(made):
-    (made.folder / "corpus.json").write_text("{")
-    with pytest.raises(CorpusError, match="corpus.json: not readable"):
+@pytest.mark.parametrize("card", ["{", "[]", '{"text_columns": 5}'])
+def test_broken_card_is_named(made, card):
+    (made.folder / "corpus.json").write_text(card)
+    with pytest.raises(CorpusError, match="corpus.json: not .*remove it"):
         Corpus.open(made.folder)

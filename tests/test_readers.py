@@ -1,5 +1,6 @@
 """Readers: what comes out of whole files, and that broken ones are refused by name and nothing else happens."""
 
+import os
 import random
 import subprocess
 import sys
@@ -157,6 +158,13 @@ def test_unknown_and_empty_and_missing_files(tmp_path):
         readers.read(tmp_path / "absent.mat")
     with pytest.raises(FormatError, match="cannot be read"):
         readers.read(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.mat")
+    with pytest.raises(FormatError, match="not a file"):
+        readers.read(tmp_path / "pipe.mat")
 
 
 def test_error_of_another_kind_is_wrapped(tmp_path, monkeypatch):

@@ -384,7 +384,7 @@ def _give_name(hidden: Path, folder: Path) -> None:
     folder.rename(old)
     try:
         hidden.rename(folder)
-    except OSError:
+    except BaseException:  # also Ctrl-C between the two
         old.rename(folder)
         raise
     shutil.rmtree(old, ignore_errors=True)
@@ -471,7 +471,9 @@ def _read_card(path: Path) -> dict:
         card = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
         raise CorpusError(f"{path}: not readable as JSON ({error}); remove it, it will be done without") from error
-    return card if isinstance(card, dict) else {}
+    if not isinstance(card, dict) or not isinstance(card.get("text_columns", []), list):
+        raise CorpusError(f"{path}: not what a corpus writes there; remove it, it will be done without")
+    return card
 
 
 def _require(name: str, known: Sequence[str], kind: str, folder: Path) -> None:
