@@ -87,7 +87,7 @@ def stream(seed: int, name: str, index: int) -> np.random.Generator:
 def layered_transfer(frequency_hz, thickness_m, velocity_mps, density, quality):
     """Vertical body waves in a layered column: |surface / outcropping half-space|.
 
-    Thomson-Haskell for SH, as in Kramer (1996) eqs 7.33-7.36; with P velocities it serves for P.
+    Thomson-Haskell for SH, as in Kramer (1996), section 7.2.1; with P velocities it serves for P.
 
     Parameters
     ----------
