@@ -36,7 +36,7 @@ class Settings(BaseModel):
     d_model: int = Field(8, ge=1, description="channels of the sequence inside TimesNet")
     d_ff: int = Field(8, ge=1, description="channels between the two convolutions of a TimesBlock")
     top_k: int = Field(2, ge=1, description="periods a TimesBlock folds by")
-    num_kernels: int = Field(3, ge=1, le=16, description="convolutions of an inception layer: 1x1, 3x3, ...")
+    num_kernels: int = Field(2, ge=1, le=16, description="convolutions of an inception layer: 1x1, 3x3, ...")
     blocks: int = Field(2, ge=1, description="TimesBlocks")
     dropout: float = Field(0.1, ge=0, lt=1, description="share of embedded values dropped in training")
 
@@ -44,10 +44,10 @@ class Settings(BaseModel):
     loss: Literal["standardised", "raw"] = Field(
         "standardised", description="mean squared error of standardised records, or in cm/s² as published")
     batch: int = Field(8, ge=1, description="records a step")
-    phase0_epochs: int = Field(16, ge=1, description="passes over the other stations' records")
-    phase0_learning_rate: float = Field(3e-3, gt=0)
+    phase0_epochs: int = Field(12, ge=1, description="passes over the other stations' records")
+    phase0_learning_rate: float = Field(3e-2, gt=0)
     phase1_epochs: int = Field(4, ge=1, description="passes over the stations' own records")
-    phase1_learning_rate: float = Field(1e-3, gt=0)
+    phase1_learning_rate: float = Field(5e-3, gt=0)
     noise_scale: float = Field(1.0, ge=0, description="latent noise in Phase 1, in its standard deviations")
     weight_decay: float = Field(1e-4, ge=0)
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
@@ -55,8 +55,8 @@ class Settings(BaseModel):
     device: str = Field("cpu", description="cpu, cuda, mps, or auto")
 
     # the spectrogram VAE
-    vae_epochs: int = Field(40, ge=1)
-    vae_learning_rate: float = Field(2e-3, gt=0)
+    vae_epochs: int = Field(20, ge=1)
+    vae_learning_rate: float = Field(3e-3, gt=0)
     vae_latent: int = Field(32, ge=1, description="numbers in a latent code")
     vae_channels: int = Field(16, ge=1, description="channels of its first convolution")
     vae_kl_weight: float = Field(0.02, ge=0)

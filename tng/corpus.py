@@ -244,7 +244,7 @@ def write(records: Iterable[Record], folder, *, splits: Sequence[float] = (0.6, 
     shares = _check_splits(splits)
     _check_free(folder, overwrite)
     if progress:
-        from tqdm.auto import tqdm
+        from tqdm import tqdm
 
         records = tqdm(records, desc=f"writing {folder.name}", unit="record")
     hidden = folder.absolute().with_name(f".{folder.absolute().name}.{uuid.uuid4().hex}.part")

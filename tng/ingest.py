@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import csv
 import itertools
-import math
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from tng import corpus, readers
@@ -84,7 +83,7 @@ def ingest(sources: Iterable, into, sampling_rate_hz: float = 100.0, window_s: f
     missed: list[tuple[str, float]] = []
     shown: Iterable[tuple[Path, str]] = files
     if progress:
-        from tqdm.auto import tqdm
+        from tqdm import tqdm
 
         shown = tqdm(files, desc="ingest", unit="file")
     records = _usable(shown, sampling_rate_hz, window_s, options, rejected, missed)
@@ -92,8 +91,8 @@ def ingest(sources: Iterable, into, sampling_rate_hz: float = 100.0, window_s: f
     if first is None:
         raise IngestError(_nothing_usable(files, rejected))
     settings = {"sampling_rate_hz": sampling_rate_hz, "window_s": window_s, "window": "first"}
-    written = corpus.write(itertools.chain([first], records), into, splits=splits, seed=seed, overwrite=overwrite, settings=settings,
-                           also=lambda folder: _write_rejected(folder / corpus.REJECTED, rejected))
+    written = corpus.write(itertools.chain([first], records), into, splits=splits, seed=seed, overwrite=overwrite,
+                           settings=settings, also=lambda folder: _write_rejected(folder / corpus.REJECTED, rejected))
     if missed:
         name, share = min(missed, key=lambda entry: entry[1])
         warnings.warn(f"the first {window_s:g} s keep less than {ENERGY_SHARE:.0%} of the shaking of {len(missed)} of "
@@ -108,7 +107,7 @@ def _usable(files, sampling_rate_hz, window_s, options, rejected, missed) -> Ite
         try:
             record = readers.read(file, options)
             _check_new(record, name, seen)
-            record = _move_picks(standardise(record, sampling_rate_hz, window_s))
+            record = standardise(record, sampling_rate_hz, window_s)
             if record.pga_cmps2.max() > LARGEST_CMPS2:
                 raise DataError(f"{record.name}: a peak of {record.pga_cmps2.max():.3g} cm/s² is more than 100 g; its unit "
                                 "must be wrong")
@@ -118,17 +117,6 @@ def _usable(files, sampling_rate_hz, window_s, options, rejected, missed) -> Ite
         if record.meta["trace_energy_share"] < ENERGY_SHARE:
             missed.append((name, record.meta["trace_energy_share"]))
         yield record
-
-
-def _move_picks(record: Record) -> Record:
-    """Turn the picks of a standardised record from samples of the raw file into samples of the window."""
-    meta = dict(record.meta)
-    scale = record.sampling_rate_hz / meta["trace_sampling_rate_raw_hz"]
-    for name in ("trace_p_arrival_sample", "trace_s_arrival_sample"):
-        if name in meta:
-            sample = meta[name] * scale
-            meta[name] = sample if 0 <= sample < record.samples else math.nan
-    return replace(record, meta=meta)
 
 
 def _check_new(record: Record, name: str, seen: dict) -> None:

@@ -156,7 +156,8 @@ def standardise(record: Record, sampling_rate_hz: float, window_s: float) -> Rec
     This is the paper's window (first 6000 samples at 100 Hz); nothing is filtered or scaled.  The result
     notes what was done: ``trace_npts_raw``, ``trace_pad_samples``, ``trace_bandlimit_hz`` (the highest
     frequency that the original could hold) and ``trace_energy_share``, the part of the horizontal Arias
-    intensity that the window keeps.  A small share means that the window missed the shaking.
+    intensity that the window keeps.  A small share means that the window missed the shaking.  Picks
+    (``trace_p_arrival_sample`` …) are moved to the new samples, and NaN if they lie outside the window.
     """
     data = resample(record.data, record.sampling_rate_hz, sampling_rate_hz)
     wanted = round(window_s * sampling_rate_hz)
@@ -165,6 +166,10 @@ def standardise(record: Record, sampling_rate_hz: float, window_s: float) -> Rec
     centred = data[:2] - data[:2].mean(axis=1, keepdims=True)
     energy = (centred**2).sum()
     meta = dict(record.meta)
+    for name in ("trace_p_arrival_sample", "trace_s_arrival_sample"):
+        if name in meta:
+            sample = meta[name] * sampling_rate_hz / record.sampling_rate_hz
+            meta[name] = sample if 0 <= sample < wanted else np.nan
     meta.update(
         trace_npts_raw=record.samples,
         trace_sampling_rate_raw_hz=record.sampling_rate_hz,

@@ -7,6 +7,8 @@ does not know, and returns the run; what one notebook puts into the folder, a la
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -14,9 +16,10 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 
-from tng import config
+from tng import config, corpus, surrogate
 from tng.corpus import Corpus
-from tng.records import Record
+from tng.records import Record, standardise
+from tng.remote import RemoteError
 
 MADE_BY = {                                    # what is in a run folder, and which notebook makes it
     "corpus": "01_data",
@@ -71,6 +74,13 @@ class Run:
                            f"{notebook}-out.ipynb{profile}{where}  (or make book, which runs all in order)")
         return path
 
+    def make_corpus(self) -> Corpus:
+        """The corpus of this run: the user's own if one was named, else a fresh synthetic one."""
+        if self.corpus_folder != self.folder / "corpus":
+            return self.corpus()
+        write_synthetic(self.corpus_folder, self.settings, overwrite=True)
+        return self.corpus()
+
     def corpus(self) -> Corpus:
         """The corpus of this run, checked against the settings."""
         corpus = Corpus.open(self.need("corpus"))
@@ -90,6 +100,16 @@ class Run:
             if code not in corpus.stations:
                 raise RunError(f"no station {code!r} in {self.corpus_folder}: {config.nearest(code, corpus.stations)}")
         return chosen
+
+    def keep(self, name: str, generated: Mapping[str, list[Record]]) -> None:
+        """Store generated records of each station as a corpus of their own under `generated/`."""
+        everything = (record for records in generated.values() for record in records)
+        corpus.write(everything, self.path(f"generated/{name}"), seed=self.settings.seed, overwrite=True)
+
+    def generated(self, name: str) -> dict[str, np.ndarray]:
+        """Generated records that a notebook kept: station → (records, 3, samples) [cm/s²]."""
+        kept = Corpus.open(self.need(f"generated/{name}"))
+        return {station: kept.waveforms(kept.select([station])) for station in kept.stations}
 
     def table(self, *names: str) -> pd.DataFrame:
         """Some settings as a table: name, value, what it is."""
@@ -136,6 +156,75 @@ def start(parameters: dict) -> Run:
     return Run(profile, folder, corpus_folder, settings)
 
 
+def write_synthetic(folder: Path, settings: config.Settings, *, overwrite: bool = False,
+                    progress: bool = False) -> Corpus:
+    """Simulate a corpus: the five calibrated stations, then random ones, all brought to the settings' window."""
+    def simulated() -> Iterator[Record]:
+        for number, site in enumerate(surrogate.stations(settings.random_stations, settings.seed)):
+            n = settings.records_per_station if number < 5 else settings.records_per_random_station
+            for record in surrogate.simulate(site, n, settings.seed):
+                yield standardise(record, settings.sampling_rate_hz, settings.window_s)
+
+    return corpus.write(simulated(), folder, seed=settings.seed, overwrite=overwrite, progress=progress,
+                        settings=settings.model_dump(mode="json"))
+
+
+GENERATORS = ("timesnet-gen", "zero-shot", "vae", "average", "replay")
+
+
+def load_generator(model: str, folder: Path, corpus_folder: Path | None = None):
+    """A generator of a finished run, by name: one of `GENERATORS`.
+
+    Raises
+    ------
+    RunError
+        For an unknown name, or a run in which it has not been trained.
+    """
+    from tng.generators.nulls import RecordAverage
+    from tng.generators.timesnet_gen import LatentMixing
+    from tng.generators.vae import SpectrogramVAE, VAEGenerator
+    from tng.timesnet import TimesNetGen
+    from tng.training import load_checkpoint
+
+    if model not in GENERATORS:
+        raise RunError(f"unknown model {model!r}: {config.nearest(model, GENERATORS)}")
+    folder = Path(folder).resolve()
+    checkpoint = {"timesnet-gen": "phase1", "zero-shot": "phase0", "vae": "vae"}.get(model)
+    run = Run(folder.name, folder, Path(corpus_folder or folder / "corpus").resolve(), config.settings())
+    if model == "vae":
+        network, info, _ = load_checkpoint(run.need("vae"), SpectrogramVAE)
+        return VAEGenerator(network, info["stations"], info["sampling_rate_hz"])
+    records = Corpus.open(run.need("corpus"))
+    if checkpoint is None:
+        return RecordAverage(records, records.stations, 1 if model == "replay" else run.settings.records_to_mix)
+    network, info, _ = load_checkpoint(run.need(checkpoint), TimesNetGen)
+    if network.arguments["samples"] != records.samples:
+        raise RunError(f"{folder / checkpoint}: trained on records of {network.arguments['samples']} samples, but "
+                       f"{run.corpus_folder} holds records of {records.samples}; name the corpus it was trained on")
+    settings = config.Settings(**info["settings"])
+    return LatentMixing(network, records, info["stations"] or records.stations, name=model,
+                        records_to_mix=settings.records_to_mix, noise=settings.generation_noise)
+
+
 def stack(records: list[Record]) -> np.ndarray:
     """The samples of records of one length, shape (records, 3, samples) [cm/s²]."""
     return np.stack([record.data for record in records])
+
+
+@contextmanager
+def if_available() -> Iterator[None]:
+    """Leave out what needs a public file that cannot be had, and say so on the page.
+
+    For the few cells that compare with public files: without a network the rest of a page still holds.  A
+    picture with the message takes the figure's place, so that nobody takes the page for complete.
+    """
+    try:
+        yield
+    except RemoteError as problem:
+        import matplotlib.pyplot as plt
+
+        print(f"LEFT OUT: {problem}")
+        figure, ax = plt.subplots(figsize=(8, 1))
+        ax.text(0.5, 0.5, "Left out: a public file could not be had", ha="center", va="center", fontsize=12)
+        ax.set_axis_off()
+        plt.show()

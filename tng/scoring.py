@@ -81,7 +81,7 @@ def curve_error(generated, reference, curve_hz) -> float:
     return float(np.sqrt(np.mean(misfit**2)))
 
 
-def score_f0(real: Sequence, generated: Sequence, *, draws: int = 500, seed: int = 0) -> dict[str, float]:
+def score_f0(real: Sequence, generated: Sequence, *, draws: int = 200, seed: int = 0) -> dict[str, float]:
     """The paper's two NCC with 95 % bootstrap intervals, mean diagonal similarity and row accuracy.
 
     Parameters

@@ -2,13 +2,18 @@
 
 The paper describes its baseline in a sentence and publishes no code for it, so these choices are ours:
 
-* the short-time Fourier transform of each component, 2.56 s Hann windows, three quarters overlap;
+* the short-time Fourier transform of each component: 2.56 s Hann windows, half overlap, phases referred to
+  the middle of each window;
 * nine channels: ln amplitude of E, N, Z, and cosine and sine of their phases; the ln amplitudes are
   standardised for each component and frequency over the training records, so levels are kept;
 * three strided 3×3 convolutions down, three up, the station's one-hot code given to both sides;
 * loss: mean squared error of the nine channels + weight × Kullback-Leibler divergence a latent number,
   with the weight growing linearly over the first third of the training (Kingma and Welling, 2014);
-* a new record: z ~ N(0, I), decoder, inverse transform.
+* a new record: z ~ N(0, I), decoder, a draw from the decoder's Gaussian, inverse transform.
+
+The last draw matters.  The decoder's output is the mean of a distribution whose spread is that of the
+training residuals.  The mean of an unpredictable phase is no phase: decoding means alone gives a train of
+spikes, one a window.
 
 It sees the same records and window as TimesNet-Gen, which the paper's baseline did not.
 """
@@ -49,7 +54,7 @@ class SpectrogramVAE(nn.Module):
     def __init__(self, samples: int, n_fft: int, latent: int, channels: int, stations: int):
         super().__init__()
         self.arguments = dict(samples=samples, n_fft=n_fft, latent=latent, channels=channels, stations=stations)
-        self.n_fft, self.hop, self.samples, self.stations = n_fft, n_fft // 4, samples, stations
+        self.n_fft, self.hop, self.samples, self.stations = n_fft, n_fft // 2, samples, stations
         self.frames = samples // self.hop + 1
         rows, columns = n_fft // 2 // 8, -(-self.frames // 8)        # after three halvings
         c = channels
@@ -64,15 +69,18 @@ class SpectrogramVAE(nn.Module):
             nn.Upsample(scale_factor=2), nn.Conv2d(2 * c, c, 3, padding=1), nn.GELU(),
             nn.Upsample(scale_factor=2), nn.Conv2d(c, 9, 3, padding=1))
         self.register_buffer("window", torch.hann_window(n_fft))
+        # e^{iπk}: moves the origin of the phase of bin k from the start of a window to its middle
+        self.register_buffer("to_middle", 1.0 - 2.0 * (torch.arange(n_fft // 2) % 2)[:, None])
         self.register_buffer("level_mean", torch.zeros(3, n_fft // 2, 1))     # of ln amplitude
         self.register_buffer("level_std", torch.ones(3, n_fft // 2, 1))
+        self.register_buffer("spread", torch.zeros(9, n_fft // 2, 1))         # of the decoder's Gaussian
 
     # records to features and back
 
     def features(self, x: Tensor) -> Tensor:
         """Records (B, 3, T) [cm/s²] to features (B, 9, n_fft/2, frames)."""
         spectrum = torch.stft(x.flatten(0, 1), self.n_fft, self.hop, window=self.window, return_complex=True)
-        spectrum = spectrum.unflatten(0, x.shape[:2])[:, :, :-1]              # the Nyquist bin is left out
+        spectrum = spectrum.unflatten(0, x.shape[:2])[:, :, :-1] * self.to_middle   # the Nyquist bin is left out
         amplitude = spectrum.abs()
         level = (torch.log(amplitude + FLOOR_CMPS2) - self.level_mean) / self.level_std
         unit = spectrum / (amplitude + FLOOR_CMPS2)
@@ -82,7 +90,7 @@ class SpectrogramVAE(nn.Module):
         """Features (B, 9, n_fft/2, frames) to records (B, 3, T) [cm/s²]."""
         level, cosine, sine = features.chunk(3, dim=1)
         amplitude = (torch.exp(level * self.level_std + self.level_mean) - FLOOR_CMPS2).clamp(min=0)
-        spectrum = torch.polar(amplitude, torch.atan2(sine, cosine))
+        spectrum = torch.polar(amplitude, torch.atan2(sine, cosine)) * self.to_middle
         spectrum = F.pad(spectrum, (0, 0, 0, 1)).flatten(0, 1)
         x = torch.istft(spectrum, self.n_fft, self.hop, window=self.window, length=self.samples)
         return x.unflatten(0, (features.shape[0], 3))
@@ -93,6 +101,13 @@ class SpectrogramVAE(nn.Module):
         level = self.features(x)[:, :3] * self.level_std + self.level_mean
         self.level_mean.copy_(level.mean(dim=(0, 3))[..., None])
         self.level_std.copy_(level.std(dim=(0, 3))[..., None])
+
+    @torch.no_grad()
+    def spread_on(self, x: Tensor, station: Tensor) -> None:
+        """Take the spread of the decoder's Gaussian from the residuals of training records (B, 3, T)."""
+        residual = torch.cat([features - decoded for features, decoded, _, _ in
+                              map(self, x.split(16), station.split(16))])
+        self.spread.copy_((residual**2).mean(dim=(0, 3)).sqrt()[..., None])
 
     # features to codes and back
 
@@ -137,10 +152,15 @@ def train_vae(corpus: Corpus, settings: Settings, stations: list[str], resume: P
         weight = settings.vae_kl_weight * min(1.0, 3 * progress)
         return F.mse_loss(decoded, features) + weight * divergence(mean, ln_var)
 
-    return train(build, loss, corpus_batches(corpus, rows, settings, stations),
-                 corpus_batches(corpus, corpus.select(stations, "dev"), settings, stations),
-                 epochs=settings.vae_epochs, learning_rate=settings.vae_learning_rate, settings=settings,
-                 label="VAE", resume=resume)
+    network, history = train(
+        build, loss, corpus_batches(corpus, rows, settings, stations),
+        corpus_batches(corpus, corpus.select(stations, "dev"), settings, stations),
+        epochs=settings.vae_epochs, learning_rate=settings.vae_learning_rate, settings=settings,
+        label="VAE", resume=resume)
+    batches = list(corpus_batches(corpus, rows, settings, stations)(None))
+    x, station = (torch.cat([batch[key] for batch in batches]).to(network.window.device) for key in ("x", "station"))
+    network.spread_on(x, station)
+    return network, history
 
 
 class VAEGenerator:
@@ -160,5 +180,7 @@ class VAEGenerator:
         rng = random_stream(seed, station)
         z = rng.standard_normal((n, self.network.arguments["latent"]))
         number = torch.full((n,), self.stations.index(station), device=self.network.window.device)
-        x = self.network.records(self.network.decode(torch.from_numpy(z).to(self.network.window), number))
+        mean = self.network.decode(torch.from_numpy(z).to(self.network.window), number)
+        draw = torch.from_numpy(rng.standard_normal(mean.shape)).to(mean)
+        x = self.network.records(mean + self.network.spread * draw)
         return as_records(x.cpu().numpy(), station, self.sampling_rate_hz, self.name, seed)

@@ -1,0 +1,146 @@
+# %% [markdown]
+# (phase0)=
+# # Phase 0: learning to reconstruct
+#
+# In its first phase TimesNet-Gen is an autoencoder: it encodes an accelerogram and decodes it again, and nothing
+# tells it which station it listens to. It sees every station except the five that it will later generate
+# for. After a minute of training the small network of this page returns records of stations it
+# has never seen, with nearly the right waveform and the right HVSR.
+#
+# | | |
+# |---|---|
+# | Reproduces | the paper's Phase 0 (unsupervised pre-training) |
+# | Needs | the corpus of {ref}`data` |
+# | Makes | the checkpoint `phase0`: weights, settings, and the standard deviation of its latent codes |
+# | Run time | quick: about two minutes on one core; paper: hours on a GPU |
+# | Seed | 0 |
+
+# %% tags=["parameters"]
+profile: str = "quick"                 # quick (a CPU, minutes) or paper (the paper's sizes, a GPU)
+run: str = ""                          # folder that the notebooks of one run share; "": runs/<profile>
+corpus: str = ""                       # folder of the records; "": <run>/corpus
+seed: int = 0                          # of weights, order of records and dropout
+d_model: int = None                    # channels of the sequence; quick 8, paper 128
+d_ff: int = None                       # channels between the two convolutions of a block; quick 8, paper 256
+num_kernels: int = None                # convolutions of an inception layer; quick 2, paper 6
+phase0_epochs: int = None              # passes over the records; quick 12, paper 50
+phase0_learning_rate: float = None     # at the start; quick 0.03, paper 0.0003
+batch: int = None                      # records a step; quick 8, paper 32
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import torch
+
+from tng import figures, phases, runs, scoring, spectra
+from tng.training import save_checkpoint
+
+here = runs.start(globals())
+figures.use_style()
+data = here.corpus()
+stations = here.stations(data)
+here.table("d_model", "d_ff", "top_k", "num_kernels", "blocks", "phase0_epochs", "phase0_learning_rate", "batch", "loss")
+
+# %% [markdown]
+# ## Training
+#
+# The loss is the mean squared difference between a record and its reconstruction, eq. {eq}`eq-loss`. The public code compares
+# cm/s², so that the few strongest records decide; the quick profile divides each component by its own scale, because a few hundred records
+# are too few to spend on their strongest. `loss = "raw"` restores the published form.
+
+# %%
+network, history, noise_std = phases.phase0(data, here.settings, stations, resume=here.path("phase0.part"))
+save_checkpoint(here.path("phase0"), network, here.settings, stations=[], corpus=data, history=history,
+                extra={"noise_std": noise_std})
+print(f"{sum(p.numel() for p in network.parameters()):,} weights, of which {network.position.numel():,} in the position table")
+history.iloc[[0, len(history) // 2, -1]].round(3)
+
+# %% mystnb={"figure": {"caption": "Loss of Phase 0. Validation events are unseen earthquakes at the same stations. Training losses include dropout, so they lie higher.", "name": "fig-phase0-loss"}, "image": {"alt": "Training and validation loss falling over the epochs of Phase 0."}}
+figures.plot_history(history, plt.subplots(figsize=(6, 3.4))[1], ylabel="Mean squared error")
+plt.show()
+
+# %% [markdown]
+# ## Reconstruction of stations never seen
+#
+# The five target stations took no part in the training. Here are their test records, encoded and decoded one by one.
+
+# %%
+def reconstruct(x):
+    with torch.no_grad():
+        device = network.position
+        return np.concatenate([network(torch.as_tensor(record[None]).to(device)).cpu().numpy() for record in x])
+
+original = {station: data.waveforms(data.select([station], "test")) for station in stations}
+decoded = {station: reconstruct(x) for station, x in original.items()}
+
+# %% mystnb={"figure": {"caption": "A test record (black) and its reconstruction (coloured): whole, and ten seconds of it.", "name": "fig-reconstruction"}, "image": {"alt": "A three-component record and its reconstruction lie on top of each other."}}
+station = stations[0]
+strongest = np.abs(original[station]).max(axis=(1, 2)).argmax()
+x, y = original[station][strongest], decoded[station][strongest]
+onset = int(np.abs(x).max(axis=0).argmax())
+start = max(0, onset - int(4 * data.sampling_rate_hz))
+part = slice(start, start + int(10 * data.sampling_rate_hz))
+figure, axes = plt.subplots(3, 2, figsize=(11, 5.5), width_ratios=[1.4, 1])
+for cut, column, title in ((slice(None), axes[:, 0], f"{station}, synthetic test record"), (part, axes[:, 1], "10 s around the peak")):
+    figures.plot_waveforms(x[:, cut], data.sampling_rate_hz, column, title=title, others=[y[:, cut]],
+                           labels=["original", "reconstruction"])
+axes[0, 0].legend(loc="lower right")
+plt.show()
+
+# %% mystnb={"figure": {"caption": "Effective amplitude spectra of the test records: original (black, band 16–84 %) and reconstructed.", "name": "fig-reconstruction-spectra"}, "image": {"alt": "Median Fourier spectra of original and reconstructed records for five stations."}}
+centres = np.geomspace(0.3, 20, 100)
+figure, axes = figures.grid(len(stations), 5, width=12, height=2.8, sharey=True)
+for station, ax in zip(stations, axes):
+    for name, x in (("held-out", original[station]), ("reconstruction", decoded[station])):
+        figures.plot_curves(centres, spectra.effective_amplitude(x, data.sampling_rate_hz, centres), ax, name=name,
+                            spread=name == "held-out", ylabel="EAS [cm/s]")
+    ax.set_title(station)
+    ax.set_yticks([0.01, 0.1, 1, 10])
+axes[0].legend(fontsize=7)
+plt.show()
+
+# %% mystnb={"figure": {"caption": "HVSR and f0 of the test records and of their reconstructions.", "name": "fig-reconstruction-hvsr"}, "image": {"alt": "HVSR curves and f0 histograms, original and reconstructed, five stations."}}
+measured = {name: {s: scoring.measure(x, data.sampling_rate_hz) for s, x in records.items()}
+            for name, records in (("held-out", original), ("reconstruction", decoded))}
+figures.station_panels(measured)
+plt.show()
+
+# %%
+rows = scoring.compare(measured["held-out"], measured["reconstruction"])
+rows.insert(0, "correlation", [np.median([np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(original[s], decoded[s])])
+                               for s in stations])
+rows.drop(columns="spread of PGA ratio").round(2)
+
+# %% [markdown]
+# `correlation` is the median over records of the correlation between waveforms; `curve error` is the rms difference of ln HVSR.
+# These are **reconstructions** of test records: each was shown to the network a moment before. A good score here says that
+# the code keeps the record, not that anything can be generated. The authors' published "TimesNet" lists look like this case too: they
+# pair row by row with the real ones ({ref}`hvsr-f0-ncc`).
+#
+# ## Which periods does it fold by?
+#
+# A TimesBlock looks for the periods at which the sequence varies most, eq. {eq}`eq-periods`. Two neighbouring bins of the
+# spectrum often give the same whole number of samples; then there is only one grid.
+
+# %%
+from tng.timesnet import dominant_periods
+
+with torch.no_grad():
+    rows = []
+    for record in np.concatenate([x[:6] for x in original.values()]):
+        h = network.embedding(torch.as_tensor(record[None]).to(network.position).transpose(1, 2)) + network.position
+        for number, block in enumerate(network.blocks):
+            periods, weights = dominant_periods(h, block.top_k)
+            rows.append({"block": number + 1, "grids": len(periods), "first period [samples]": periods[0],
+                         "largest weight": float(weights.max())})
+            h = network.norm(block(h))
+pd.DataFrame(rows).groupby("block").agg(
+    {"grids": "mean", "first period [samples]": ["min", "median", "max"], "largest weight": "median"}).round(2)
+
+# %% [markdown]
+# ## Things to try
+#
+# * `phase0_epochs = 3`: what does a code look like that has not learned enough? Look at the HVSR before the waveforms.
+# * `d_model = 4`, then `16`: how many numbers a sample does a three-component record need?
+# * `loss = "raw"`: which records does the network give up on?

@@ -1,0 +1,156 @@
+# %% [markdown]
+# (published-generator)=
+# # What the published generator does
+#
+# TimesNet-Gen averages the codes of five recorded accelerograms and decodes the average. Its decoder is one linear layer. An
+# average that goes through a linear layer is the average of what comes out, so a generated record **is** the average of five
+# reconstructed ones, to the last digit, whatever the network has learned. This page proves it, measures what follows,
+# and says what that means for the paper's conclusions.
+#
+# | | |
+# |---|---|
+# | Shows | why the generated records are too weak, and why HVSR cannot see it |
+# | Needs | the corpus of {ref}`data`, the checkpoint of {ref}`phase1` |
+# | Run time | quick: a quarter of a minute on one core |
+# | Seed | 0 |
+#
+# ## The identity
+#
+# The decoder takes each sample of a code, $z(t)$, to $\hat x(t) = (W z(t) + b)\,s + m$, with the record's own scale $s$ and mean $m$. The generator
+# averages codes, scales and means over $k$ records. Because the weights $1/k$ sum to one,
+#
+# ```{math}
+# :label: eq-identity
+# W \Big(\frac1k \sum_i z_i(t)\Big) + b \;=\; \frac1k \sum_i \big(W z_i(t) + b\big) ,
+# ```
+#
+# and the bracket on the right is the reconstruction of record $i$ in units of its own scale. With noise added to the code, a
+# filtered noise is added to the record; nothing else changes.
+
+# %% tags=["parameters"]
+profile: str = "quick"            # quick or paper
+run: str = ""                     # folder that the notebooks of one run share; "": runs/<profile>
+corpus: str = ""                  # folder of the records; "": <run>/corpus
+seed: int = 0                     # of which records are averaged
+generated_records: int = None     # to make for each k and station; quick 50, paper 50
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import torch
+
+from tng import figures, runs, scoring
+from tng.generators.nulls import RecordAverage
+from tng.generators.timesnet_gen import LatentMixing
+from tng.timesnet import TimesNetGen
+from tng.training import load_checkpoint
+
+here = runs.start(globals())
+figures.use_style()
+data = here.corpus()
+stations = here.stations(data)
+trained, _, _ = load_checkpoint(here.need("phase1"), TimesNetGen)
+with torch.random.fork_rng():
+    torch.manual_seed(here.settings.seed)
+    untrained = TimesNetGen(**trained.arguments).to(trained.position).eval()
+
+# %% [markdown]
+# ## Checked on a trained network, and on one that has learned nothing
+#
+# Five records of the first station are encoded. On one side their codes are averaged and decoded, as the paper does. On the other each code is decoded by
+# itself, and the five reconstructions are averaged.
+
+# %%
+def both_ways(network, rows, station):
+    """The generated record from `rows`, and the average of their reconstructions; both (3, T)."""
+    generator = LatentMixing(network, data, stations, noise=0)
+    code = dict(zip(generator.pool.of(station), generator.encode(station)))
+    codes = [code[row] for row in rows]
+    quiet = torch.zeros(network.arguments["d_model"], dtype=network.position.dtype)
+    generated = generator.decode_mix(codes, quiet, np.random.default_rng(0))
+    with torch.no_grad():
+        each = np.stack([network.head(z.to(network.position.device)).T.cpu().numpy() for z, _, _ in codes])
+    mean, scale = (np.mean([c[i].numpy() for c in codes], axis=0) for i in (1, 2))
+    return generated, each.mean(axis=0) * scale + mean
+
+station = stations[0]
+twin = RecordAverage(data, stations, 5)
+rows = twin.pool.draw(station, 5, 1, here.settings.seed)[0]
+raw = twin.mix(data.waveforms(rows).astype(float))
+for name, network in (("trained", trained), ("untrained", untrained)):
+    generated, average = both_ways(network, rows, station)
+    error = np.abs(generated - average).max() / np.abs(generated).max()
+    print(f"{name:<10} generated = average of reconstructions: {'yes' if error < 1e-5 else 'no'} (to 1e-5 of the peak);  "
+          f"correlation with the average of the five raw records {np.corrcoef(generated.ravel(), raw.ravel())[0, 1]:.3f}")
+
+# %% mystnb={"figure": {"caption": "The same five records, three ways, over ten seconds: the published generator (black), the average of five reconstructions (it lies exactly on it), and the average of the five raw records without any network.", "name": "fig-identity"}, "image": {"alt": "Three curves for each component: the generated record and the average of reconstructions coincide, the raw average nearly does."}}
+generated, average = both_ways(trained, rows, station)
+peak = np.abs(generated).max(axis=0).argmax()
+window = slice(max(0, peak - int(4 * data.sampling_rate_hz)), peak + int(6 * data.sampling_rate_hz))
+figure, axes = plt.subplots(3, 1, figsize=(9, 5.2), sharex=True)
+figures.plot_waveforms(generated[:, window], data.sampling_rate_hz, axes, title=station,
+                       others=[average[:, window], raw[:, window]],
+                       labels=["published generator", "reconstruction", "average"])
+axes[0].legend(["published generator", "average of five reconstructions", "average of five raw records"], ncols=3, loc="lower left")
+plt.show()
+
+# %% [markdown]
+# The identity holds for both networks. What training adds is that the reconstructions become like the records; then the generated record
+# becomes like the plain average of five recorded ones, and the network drops out of the result.
+#
+# ## What averaging costs
+#
+# The recorded accelerograms are in step nowhere: their onsets and phases differ. Averaging $k$ records that are each scaled to unit
+# variance leaves a variance of $1/k$, so the average comes out $\sqrt{k}$ times too weak, 2.2 times for $k = 5$. It also
+# mixes five earthquakes of different size into one of middling size, and five onsets into one long record.
+
+# %%
+rows = []
+held_out = {s: scoring.measure(data.waveforms(data.select([s], "test")), data.sampling_rate_hz) for s in stations}
+for k in (1, 2, 5, 10, 20):
+    generator = RecordAverage(data, stations, k)
+    made = {s: runs.stack(generator.sample(s, here.settings.generated_records, here.settings.seed)) for s in stations}
+    scale = []
+    for s in stations:
+        for x, chosen in zip(made[s], generator.pool.draw(s, k, here.settings.generated_records, here.settings.seed)):
+            scale.append(x.std(axis=-1).mean() / data.waveforms(chosen).std(axis=-1).mean())
+    compared = scoring.compare(held_out, {s: scoring.measure(x, data.sampling_rate_hz) for s, x in made.items()})
+    rows.append({"k": k, "amplitude": np.median(scale), "1/√k": k**-0.5,
+                 **compared[["PGA ratio", "spread of PGA ratio", "duration ratio", "curve error [ln]"]].median(),
+                 "NCC SxS": scoring.ncc_stations(scoring.f0_lists(held_out), [
+                     scoring.measure(x, data.sampling_rate_hz).f0_hz for x in made.values()])})
+costs = pd.DataFrame(rows).set_index("k")
+costs.round(2)
+
+# %% mystnb={"figure": {"caption": "Averages of k raw records without any network. Left: amplitude against that of the records averaged, and the law 1/√k. Right: ratios to held-out records, medians over the five synthetic stations, and the NCC.", "name": "fig-averaging"}, "image": {"alt": "Amplitude falls as one over root k; PGA and its spread fall, duration grows, NCC stays level."}}
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6))
+left.plot(costs.index, costs["amplitude"], "o", color=figures.colour("average"), label="measured")
+left.plot(costs.index, costs["1/√k"], color="0.4", label="1/√k")
+left.set_ylabel("Amplitude, average / records")
+for column, marker, shade in (("PGA ratio", "o", "E"), ("spread of PGA ratio", "s", "N"), ("duration ratio", "^", "Z"), ("NCC SxS", "D", "held-out")):
+    right.plot(costs.index, costs[column], marker=marker, color=figures.colour(shade), label=column)
+right.axhline(1, color="0.7", lw=0.8)
+right.set_ylabel("Ratio to held-out, or NCC [-]")
+for ax in (left, right):
+    ax.set_xscale("log")
+    ax.set_xticks(costs.index, [str(k) for k in costs.index])
+    ax.set_xlabel("Records averaged, k")
+    ax.legend()
+plt.show()
+
+# %% [markdown]
+# The HVSR is a ratio and does not change when a record is scaled; its smoothing hides the rest. So the score stays where it
+# is while the records lose amplitude, lose their scatter, and grow long.
+#
+# ## What follows
+#
+# * **Good HVSR and $f_0$ do not show that the network has learned the site.** An average without a network does as well ({ref}`hvsr-f0-ncc`).
+# * **Generated records must not be used for amplitudes.** Peak acceleration and its scatter, response spectra and duration are those of an average.
+# * **The conditioned and the zero-shot model must agree**, as they do in the paper: both average the same records.
+# * The identity needs a linear decoder. The published code has one; the paper's text describes decoder blocks, for which it would hold only approximately.
+#
+# ## Things to try
+#
+# * Replace `TimesNetGen.head` in `tng/timesnet.py` by two linear layers with a GELU between them, train again, and look at `fig-identity`: how far from the average does a nonlinear decoder get?
+# * Mix with weights $w_i$ of either sign and $\sum w_i^2 = 1$ instead of $1/k$: which columns of the table recover?

@@ -1,0 +1,149 @@
+"""The `tng` command: fetch public files, make a corpus, generate records, score them."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tng import __version__
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+                  help="Site-specific strong-motion generation: from records to a corpus, from a corpus to new records.")
+
+Rate = Annotated[float, typer.Option(help="Sampling rate of every record [Hz].")]
+Window = Annotated[float, typer.Option(help="Length of every record, from its start [s].")]
+Seed = Annotated[int, typer.Option(help="Of everything drawn at random.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a corpus that is there.")]
+
+
+@app.command()
+def fetch(names: Annotated[list[str] | None, typer.Argument(help="Files or collections; none lists them.")] = None) -> None:
+    """Fetch public files by name, checked, into the cache; without a name, list them."""
+    from tng import remote
+
+    if not names:
+        for collection in remote.COLLECTIONS:
+            here = "here" if remote.available(collection) else "not here yet"
+            typer.echo(f"{collection}  ({here})")
+            for name in remote.names(collection):
+                typer.echo(f"    {name}    {remote.REGISTRY[name].licence.split('.')[0]}")
+        return
+    for name in names:
+        for path in remote.collection(name) if name in remote.COLLECTIONS else [remote.path(name)]:
+            typer.echo(path)
+
+
+@app.command()
+def ingest(sources: Annotated[list[Path], typer.Argument(help="Files and folders of records.")],
+           into: Annotated[Path, typer.Option(help="Folder of the corpus.")],
+           sampling_rate_hz: Rate = 100.0, window_s: Window = 60.0, seed: Seed = 0, overwrite: Overwrite = False) -> None:
+    """Turn files of records into a corpus; what cannot be used is listed with its reason."""
+    from tng import ingest as ingesting
+
+    with warnings.catch_warnings(record=True) as raised:
+        warnings.simplefilter("always", UserWarning)
+        report = ingesting.ingest(sources, into, sampling_rate_hz, window_s, seed=seed, overwrite=overwrite,
+                                  progress=_progress())
+    for warning in raised:
+        typer.echo(f"Warning: {warning.message}", err=True)
+    for file, reason in report.rejected[:20]:
+        typer.echo(f"refused {file}: {reason}", err=True)
+    if report.rejected:
+        typer.echo(f"{len(report.rejected)} files were refused; {into / 'rejected.csv'} lists each with its reason", err=True)
+    counts = report.corpus.metadata["station_code"].value_counts()
+    typer.echo(f"{report.accepted} records of {len(counts)} stations in {into}")
+
+
+@app.command()
+def surrogate(into: Annotated[Path, typer.Option(help="Folder of the corpus.")],
+              records_per_station: Annotated[int, typer.Option(help="Of each of the five calibrated stations.")] = 100,
+              random_stations: Annotated[int, typer.Option(help="Stations with random soil.")] = 20,
+              records_per_random_station: Annotated[int, typer.Option(help="Of each of those.")] = 20,
+              sampling_rate_hz: Rate = 100.0, window_s: Window = 60.0, seed: Seed = 0,
+              overwrite: Overwrite = False) -> None:
+    """Write a corpus of synthetic records."""
+    from tng import config, runs
+
+    settings = config.settings(records_per_station=records_per_station, random_stations=random_stations, seed=seed,
+                               records_per_random_station=records_per_random_station, window_s=window_s,
+                               sampling_rate_hz=sampling_rate_hz)
+    written = runs.write_synthetic(into, settings, overwrite=overwrite, progress=_progress())
+    typer.echo(f"{len(written)} synthetic records of {len(written.stations)} stations in {into}")
+
+
+@app.command()
+def generate(station: Annotated[str, typer.Option(help="Station code.")],
+             into: Annotated[Path, typer.Option(help="Folder of the corpus of new records.")],
+             run: Annotated[Path, typer.Option(help="Run folder with a trained model.")] = Path("runs/quick"),
+             model: Annotated[str, typer.Option(help="timesnet-gen, zero-shot, vae, average or replay.")] = "timesnet-gen",
+             corpus: Annotated[Path | None, typer.Option(help="Corpus of the run, if it is not in the run folder.")] = None,
+             n: Annotated[int, typer.Option("-n", min=1, help="Records to make.")] = 50,
+             seed: Seed = 0, overwrite: Overwrite = False) -> None:
+    """Make new records for a station with a trained model of a run."""
+    from tng import corpus as corpora
+    from tng import runs
+
+    generator = runs.load_generator(model, run, corpus)
+    written = corpora.write(generator.sample(station, n, seed), into, seed=seed, overwrite=overwrite,
+                            settings={"model": model, "station": station, "seed": seed})
+    typer.echo(f"{len(written)} generated records for {station} in {into}")
+
+
+@app.command()
+def score(real: Annotated[Path, typer.Argument(help="Corpus of recorded (or held-out) records.")],
+          generated: Annotated[Path, typer.Argument(help="Corpus of generated records.")],
+          split: Annotated[str, typer.Option(help="Which records of REAL: train, dev, test, or all.")] = "test",
+          seed: Seed = 0) -> None:
+    """Compare generated with recorded records, station by station, and print the paper's NCC."""
+    from tng import scoring
+    from tng.corpus import Corpus
+
+    reference, new = Corpus.open(real), Corpus.open(generated)
+    stations = [code for code in new.stations if code in reference.stations]
+    if not stations:
+        raise ValueError(f"{generated} and {real} have no station in common: {', '.join(new.stations)} and "
+                         f"{', '.join(reference.stations)}")
+    rows = {code: reference.select([code], None if split == "all" else split) for code in stations}
+    for code, chosen in rows.items():
+        if len(chosen) == 0:
+            raise ValueError(f"{real}: station {code} has no records in split {split!r}; try --split all")
+    measured = [{code: scoring.measure(source.waveforms(chosen[code]), source.sampling_rate_hz) for code in stations}
+                for source, chosen in ((reference, rows), (new, {code: new.select([code]) for code in stations}))]
+    typer.echo(scoring.compare(*measured).round(3).to_string())
+    if len(stations) > 1:
+        total = scoring.score_f0(*map(scoring.f0_lists, measured), seed=seed)
+        typer.echo("\n".join(f"NCC {form:<6} {total[form]:.3f}   95 % bootstrap interval {total[form + ' low']:.3f} to "
+                             f"{total[form + ' high']:.3f}" for form in ("SxS", "2Sx2S")))
+    else:
+        typer.echo("NCC needs at least two stations")
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        typer.echo(f"tng {__version__}")
+        raise typer.Exit
+
+
+def _progress() -> bool:
+    return os.environ.get("TNG_PROGRESS") != "0"
+
+
+def main() -> None:
+    """Run the command; the library's own errors become one message, not a traceback."""
+    try:
+        app()
+    except (ValueError, RuntimeError) as problem:
+        if not type(problem).__module__.startswith("tng.") and type(problem) is not ValueError:
+            raise
+        typer.echo(f"Error: {problem}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
