@@ -1,14 +1,15 @@
 # make book    set up, run the notebooks, build the pages      make book PROFILE=paper
 # make test    set up, run every test, the notebooks included
 # make store   re-run the notebooks with their defaults and store them with outputs
+# make seeds   the scores with five seeds, into book/results
 # make bench   the benchmarks, one after the other             make bench BENCH=benchmarks/spectra.py
 # make lock    renew constraints.txt                           make clean   remove what was built and run
 PROFILE ?= quick
 PYTHON  ?= python3
 JOBS    ?= 2
-BENCH   ?= $(sort $(wildcard benchmarks/[!_]*.py))
+BENCH   ?= $(filter-out benchmarks/seeds.py,$(sort $(wildcard benchmarks/[!_]*.py)))
 
-NOTEBOOKS := 01_data 02_phase0 03_phase1 04_zero_shot 05_vae_baseline 06_hvsr_f0_ncc
+NOTEBOOKS := 01_data 02_phase0 03_phase1 04_zero_shot 05_vae_baseline 06_hvsr_f0_ncc published_generator
 BIN       := .venv/bin
 RUNS      := $(if $(TNG_RUNS),$(TNG_RUNS),runs)
 EXECUTED  := $(RUNS)/$(PROFILE)/executed
@@ -21,7 +22,7 @@ export OMP_NUM_THREADS := 1
 export TNG_PROGRESS := 0
 
 .DELETE_ON_ERROR:
-.PHONY: book test store bench lock clean
+.PHONY: book test store seeds bench lock clean
 
 book: .venv/.ready
 	@$(MAKE) --silent --no-print-directory -j$(JOBS) $(HTML)/index.html
@@ -36,9 +37,10 @@ $(EXECUTED)/$(1).ipynb: $(2:%=$(EXECUTED)/%.ipynb)
 endef
 $(eval $(call after,02_phase0,01_data))
 $(eval $(call after,03_phase1,01_data 02_phase0))
-$(eval $(call after,04_zero_shot,01_data 02_phase0))
+$(eval $(call after,04_zero_shot,01_data 02_phase0 03_phase1))
 $(eval $(call after,05_vae_baseline,01_data))
 $(eval $(call after,06_hvsr_f0_ncc,01_data 03_phase1 04_zero_shot 05_vae_baseline))
+$(eval $(call after,published_generator,01_data 03_phase1))
 
 $(HTML)/index.html: $(NOTEBOOKS:%=$(EXECUTED)/%.ipynb) $(PROSE)
 	$(BIN)/python tools/build_book.py $(EXECUTED) $(HTML)
@@ -46,12 +48,17 @@ $(HTML)/index.html: $(NOTEBOOKS:%=$(EXECUTED)/%.ipynb) $(PROSE)
 test: .venv/.ready
 	$(BIN)/pytest
 
-# In order, into a run folder of their own; the twin in notebooks/src is read first if it is the newer one.
+# In order, with every public file at hand, into a run folder of their own; the twin in notebooks/src is read first if it is the newer one.
 store: .venv/.ready
+	$(BIN)/tng fetch published afad-mat afad-nsmn > /dev/null
 	$(BIN)/jupytext --quiet --sync $(NOTEBOOKS:%=notebooks/src/%.py)
 	@runs=$$(mktemp -d) && trap 'rm -rf "$$runs"' EXIT && export TNG_RUNS="$$runs" && set -e && \
 	for name in $(NOTEBOOKS); do $(BIN)/python tools/run.py notebooks/$$name.ipynb notebooks/$$name.ipynb --store; done
 	$(BIN)/jupytext --quiet --sync $(NOTEBOOKS:%=notebooks/%.ipynb)
+	$(BIN)/python tools/picture.py
+
+seeds: .venv/.ready
+	$(BIN)/python benchmarks/seeds.py
 
 bench: .venv/.ready
 	@set -e; for script in $(BENCH); do echo "== $$script"; $(BIN)/python $$script; done

@@ -15,7 +15,9 @@ import pytest
 import yaml
 from nbformat import NotebookNode
 
+from tng.config import settings
 from tools.build_book import ROOT, toc_files
+from tools.picture import PICTURE, stored_picture
 from tools.run import known_names, stored_parameters
 
 FOLDER = ROOT / "notebooks"
@@ -143,3 +145,25 @@ def test_cell_metadata_is_tags_and_mystnb(name: str) -> None:
 def test_no_folder_of_a_machine_is_stored(name: str) -> None:
     found = [PRIVATE.search(text) for cell in read(name).cells for text in texts(cell)]
     assert [match[0] for match in found if match] == []
+
+
+def test_picture_of_the_readme_is_the_stored_one() -> None:
+    assert PICTURE.read_bytes() == stored_picture(), "`make store` copies it"
+    assert PICTURE.relative_to(ROOT).as_posix() in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+PROFILE_COMMENT = re.compile(r"quick ([\w.+-]+), paper ([\w.+-]+)$")
+
+
+@each
+def test_comments_state_the_profiles(name: str) -> None:
+    """`name: type = None  # …; quick 8, paper 128` says what the profiles really have."""
+    source = parameters_cells(read(name))[0].source
+    profiles = settings("quick"), settings("paper")
+    for line in source.splitlines():
+        code, comment = line.split("#", 1)
+        setting = code.split(":")[0].strip()
+        if "= None" in code:
+            stated = PROFILE_COMMENT.search(comment.strip())
+            assert stated, f"{setting}: the comment must end with 'quick …, paper …'"
+            assert tuple(map(float, stated.groups())) == tuple(getattr(profile, setting) for profile in profiles)

@@ -57,7 +57,7 @@ class Settings(BaseModel):
     # the spectrogram VAE
     vae_epochs: int = Field(20, ge=1)
     vae_learning_rate: float = Field(3e-3, gt=0)
-    vae_latent: int = Field(32, ge=1, description="numbers in a latent code")
+    vae_latent: int = Field(8, ge=1, description="numbers in a latent code")
     vae_channels: int = Field(16, ge=1, description="channels of its first convolution")
     vae_kl_weight: float = Field(0.02, ge=0)
 
@@ -81,7 +81,7 @@ PAPER = dict(
     d_model=128, d_ff=256, num_kernels=6,
     loss="raw", batch=32, phase0_epochs=50, phase0_learning_rate=3e-4, phase1_epochs=10,
     phase1_learning_rate=1e-4, precision="32-true", device="auto",
-    vae_epochs=100, vae_learning_rate=1e-3, vae_latent=256, vae_channels=64,
+    vae_epochs=100, vae_learning_rate=1e-3, vae_latent=32, vae_channels=64,
 )
 PROFILES: dict[str, dict] = {"quick": {}, "paper": PAPER}
 RUN_PARAMETERS = ("profile", "run", "corpus")     # not settings: which run, and on what

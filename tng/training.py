@@ -161,8 +161,12 @@ def _resume(path: Path, identity: str, network: nn.Module, optimiser) -> list:
     if info.get("identity") != identity:
         raise TrainingError(f"{path} holds an interrupted training with other settings; finish it with the "
                             "same settings, or delete the file to start anew")
-    network.load_state_dict({name[len("network."):]: value for name, value in tensors.items()
-                             if name.startswith("network.")})
+    try:
+        network.load_state_dict({name[len("network."):]: value for name, value in tensors.items()
+                                 if name.startswith("network.")})
+    except RuntimeError:
+        raise TrainingError(f"{path} holds an interrupted training of another network; delete the file to start "
+                            "anew") from None
     state: dict[int, dict] = {}
     for name, value in tensors.items():
         if name.startswith("optimiser."):

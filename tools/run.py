@@ -3,8 +3,7 @@
     python tools/run.py notebooks/01_data.ipynb runs/quick/executed/01_data.ipynb --params params/quick.yml
     python tools/run.py notebooks/01_data.ipynb notebooks/01_data.ipynb --store
 
-An unknown parameter stops the run before it starts. A cell tagged `needs-<collection>` is passed over where that
-collection of public files cannot be had: it keeps its stored output if the parameters are the stored ones.
+An unknown parameter stops the run before it starts.
 """
 
 from __future__ import annotations
@@ -70,18 +69,6 @@ def literal(line: ast.stmt) -> tuple[str, Any]:
     raise ValueError(f"found '{ast.unparse(line)}' in the parameters cell; 'name: type = value' is needed")
 
 
-def missing_collection(cell: NotebookNode) -> str | None:
-    """Name of the collection of public files that a cell needs and that cannot be had, if any."""
-    for tag in cell.metadata.get("tags", []):
-        if tag.startswith("needs-"):
-            from tng import remote
-
-            name = tag.removeprefix("needs-").replace("download", "published")
-            if not remote.available(name):
-                return name
-    return None
-
-
 def part_folder(target: Path, store: bool) -> Path:
     """Where an unfinished copy lies: never among the stored notebooks, which are collected as tests."""
     return Path("_build/store") if store else target.parent
@@ -106,15 +93,7 @@ def run(source: Path, target: Path, given: dict[str, Any], store: bool) -> None:
     """Execute `source` into `target`; on failure leave a `.part.ipynb` and `target` as it was."""
     notebook = nbformat.read(source, 4)
     notebook.metadata["kernelspec"] = dict(KERNEL)
-    own = stored_parameters(notebook)
-    check_names(given, set(own) | known_names(), source.name)
-    as_stored = all(name in own and own[name] == value for name, value in given.items())
-    skipped: dict[str, tuple[NotebookNode, str]] = {}
-    for cell in notebook.cells:
-        if cell.cell_type == "code" and (name := missing_collection(cell)):
-            skipped[cell.id] = (cell.copy(), name)
-            cell.metadata.tags = [*cell.metadata.tags, "skip-execution"]
-
+    check_names(given, set(stored_parameters(notebook)) | known_names(), source.name)
     folder = part_folder(target, store)
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f"{target.stem}.part.ipynb"
@@ -126,13 +105,6 @@ def run(source: Path, target: Path, given: dict[str, Any], store: bool) -> None:
         )
 
     notebook = nbformat.read(part, 4)
-    for cell in notebook.cells:
-        if cell.get("id") in skipped:
-            stored, name = skipped[cell.id]
-            cell.metadata.tags.remove("skip-execution")
-            note = nbformat.v4.new_output("stream", name="stdout", text=f"Not run: the files '{name}' cannot be had here.\n")
-            cell.outputs, cell.execution_count = (stored.outputs, stored.execution_count) if as_stored else ([note], None)
-            say(source, f"a cell was passed over: the files '{name}' cannot be had here")
     tidy(notebook, store)
     nbformat.write(notebook, part)
     os.replace(part, target)

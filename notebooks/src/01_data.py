@@ -46,7 +46,7 @@ here.table("records_per_station", "random_stations", "records_per_random_station
 #
 # All stations share one catalogue of earthquakes, as a real network does: magnitudes follow
 # Gutenberg and Richter, each station records an event if it is near enough and its recorder works. The motion on
-# rock follows the stochastic point-source method {cite:p}`boore2003`, with P and S waves, coda and noise; each
+# rock follows the stochastic point-source method {cite:p}`boore2003simulation`, with P and S waves, coda and noise; each
 # station then filters it. Twenty stations have random layered soil; five, named `0205-like` and so on, have
 # filters fitted to the authors' curves. They lie around latitude 0°, longitude 0°, where there is no land.
 #
@@ -95,6 +95,7 @@ plt.show()
 
 # %% mystnb={"figure": {"caption": "Effective amplitude spectra of all records of the five stations: median (line) and 16–84 % of records (band), smoothed. The spread is that of magnitudes and distances.", "name": "fig-synthetic-spectra"}, "image": {"alt": "Smoothed Fourier amplitude spectra of the five synthetic stations on logarithmic axes."}}
 waveforms = {station: data.waveforms(data.select([station])) for station in stations}
+measured = {station: scoring.measure(x, data.sampling_rate_hz) for station, x in waveforms.items()}
 centres = np.geomspace(0.2, 20, 120)
 figure, axes = figures.grid(5, 5, width=12, height=2.8, sharey=True)
 for (station, x), ax in zip(waveforms.items(), axes):
@@ -114,7 +115,6 @@ plt.show()
 # %% mystnb={"figure": {"caption": "HVSR of the synthetic records (grey band: 16–84 %, black: median) and the authors' published median over real records (coloured).", "name": "fig-synthetic-hvsr"}, "image": {"alt": "Median HVSR of five synthetic stations, each close to the published real curve."}} tags=["needs-published"]
 with runs.if_available():
     published = remote.published()
-    measured = {station: scoring.measure(x, data.sampling_rate_hz) for station, x in waveforms.items()}
     figure, axes = figures.grid(len(stations), 5, width=12, height=2.8, sharey=True)
     for (station, m), ax in zip(measured.items(), axes):
         figures.plot_curves(m.freq_hz, m.curves, ax, name="held-out", label="synthetic")
@@ -127,7 +127,7 @@ with runs.if_available():
 
 # %% mystnb={"figure": {"caption": "Site frequencies f0 of the synthetic records (grey) and of the authors' real records (outline), in the paper's 20 bins.", "name": "fig-synthetic-f0"}, "image": {"alt": "Histograms of f0 for five stations, synthetic and published."}} tags=["needs-published"]
 with runs.if_available():
-    rows = {}
+    published, rows = remote.published(), {}
     figure, axes = figures.grid(len(stations), 5, width=12, height=2.6, sharey=True)
     for (station, m), ax in zip(measured.items(), axes):
         real = published.get(station.removesuffix("-like"))
@@ -158,6 +158,7 @@ with runs.if_available():
 
 # %% mystnb={"figure": {"caption": "HVSR of nine real AFAD records, first 60 s, by the paper's recipe. The dot is f0, by the paper's rule the largest value in 1–20 Hz. Single records are noisy: the two of station 2404 peak at 8.6 and 10.1 Hz.", "name": "fig-real-hvsr"}, "image": {"alt": "HVSR curves of nine real records with their f0 marked."}} tags=["needs-afad-mat"]
 with runs.if_available():
+    real_records = [readers.read(path) for path in remote.collection("afad-mat")]
     windows = [records.standardise(r, 100.0, 60.0) for r in real_records]
     freq_hz, curves = spectra.hvsr(runs.stack(windows), 100.0)
     f0_hz = spectra.f0(freq_hz, curves)
@@ -170,7 +171,7 @@ with runs.if_available():
 
 # %% tags=["needs-afad-mat", "needs-afad-nsmn"]
 with runs.if_available():
-    real_records += [readers.read(path) for path in remote.collection("afad-nsmn")]
+    real_records = [readers.read(path) for name in ("afad-mat", "afad-nsmn") for path in remote.collection(name)]
     windows = [records.standardise(r, 100.0, 60.0) for r in real_records]
     f0_hz = spectra.f0(*spectra.hvsr(runs.stack(windows), 100.0))
     display(pd.DataFrame({

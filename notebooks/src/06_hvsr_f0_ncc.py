@@ -51,6 +51,13 @@ figures.use_style()
 # The authors published, for five AFAD stations, the lists of $f_0$ and two median HVSR curves, but no waveforms. What follows needs no
 # network and no training, and is exact.
 
+# %%
+def published_lists():
+    """The published arrays, and their lists of f0 by what they are."""
+    published = remote.published()
+    return published, {name: [arrays[key].astype(float) for arrays in published.values()] for name, key in (
+        ("held-out", "f0_real"), ("TimesNet-Gen", "f0_timesnet"), ("VAE", "f0_vae"))}
+
 # %% mystnb={"figure": {"caption": "Published median HVSR of five AFAD stations: real records (black) and TimesNet-Gen (blue). The VAE's curves were not published.", "name": "fig-published-hvsr"}, "image": {"alt": "Five panels of published HVSR curves, real and TimesNet-Gen, which nearly coincide."}} tags=["needs-published"]
 with runs.if_available():
     published = remote.published()
@@ -62,8 +69,7 @@ with runs.if_available():
 
 # %% mystnb={"figure": {"caption": "Published f0 of the five AFAD stations in the paper's bins: real (grey), TimesNet-Gen (blue), VAE (orange).", "name": "fig-published-f0"}, "image": {"alt": "Histograms of published f0 lists for five stations."}} tags=["needs-published"]
 with runs.if_available():
-    lists = {name: [arrays[key].astype(float) for arrays in published.values()]
-             for name, key in (("held-out", "f0_real"), ("TimesNet-Gen", "f0_timesnet"), ("VAE", "f0_vae"))}
+    published, lists = published_lists()
     figure, axes = figures.grid(5, 5, width=12, height=2.6, sharey=True)
     for i, (station, ax) in enumerate(zip(published, axes)):
         figures.plot_f0({name: values[i] for name, values in lists.items()}, ax).set_title(f"AFAD {station}")
@@ -71,6 +77,7 @@ with runs.if_available():
 
 # %% mystnb={"figure": {"caption": "S×S similarity of the published lists: real stations in rows, generated ones in columns. A perfect model has ones on the diagonal and, as the real stations themselves overlap, not quite zeros elsewhere.", "name": "fig-published-matrix"}, "image": {"alt": "Two five by five confusion matrices from the published arrays."}} tags=["needs-published"]
 with runs.if_available():
+    published, lists = published_lists()
     figure, axes = plt.subplots(1, 2, figsize=(9.5, 4.4))
     for name, ax in zip(("TimesNet-Gen", "VAE"), axes):
         matrix = scoring.similarity_matrix(lists["held-out"], lists[name])
@@ -80,6 +87,7 @@ with runs.if_available():
 
 # %% mystnb={"figure": {"caption": "The same as 2S×2S: real (R) and generated (G) lists interleaved, as the published code arranges them.", "name": "fig-published-matrix-pairs"}, "image": {"alt": "Two ten by ten interleaved confusion matrices from the published arrays."}} tags=["needs-published"]
 with runs.if_available():
+    published, lists = published_lists()
     figure, axes = plt.subplots(1, 2, figsize=(12.5, 6.2))
     names = [f"{kind} {s}" for s in published for kind in "RG"]
     for name, ax in zip(("TimesNet-Gen", "VAE"), axes):
@@ -90,6 +98,7 @@ with runs.if_available():
 
 # %% tags=["needs-published"]
 with runs.if_available():
+    published, lists = published_lists()
     columns = ["SxS", "SxS low", "SxS high", "2Sx2S", "2Sx2S low", "2Sx2S high"]
     scored = pd.DataFrame({name: scoring.score_f0(lists["held-out"], lists[name], seed=here.settings.seed)
                            for name in ("TimesNet-Gen", "VAE")}).T
@@ -111,6 +120,7 @@ with runs.if_available():
 
 # %% tags=["needs-published"]
 with runs.if_available():
+    published = remote.published()
     display(pd.DataFrame({station: {
         "real": len(a["f0_real"]), "different": len(np.unique(a["f0_real"])), "TimesNet": len(a["f0_timesnet"]),
         "VAE": len(a["f0_vae"]), "row-by-row correlation, TimesNet": np.corrcoef(a["f0_real"], a["f0_timesnet"])[0, 1],
@@ -152,7 +162,6 @@ plt.show()
 # %%
 scores = pd.DataFrame({name: scoring.score_f0(real, scoring.f0_lists(measured[name]), seed=here.settings.seed)
                        for name in models}).T
-scores.to_csv(here.path("scores.csv"))
 columns = ["SxS", "SxS low", "SxS high", "2Sx2S", "2Sx2S low", "2Sx2S high"]
 display(scores[columns + ["mean diagonal", "stations told apart"]].round(3))
 display(scoring.reference_scores(real, [here.settings.generated_records] * len(real), seed=here.settings.seed)[columns].round(3))
@@ -167,9 +176,11 @@ display(scoring.reference_scores(real, [here.settings.generated_records] * len(r
 # of the median peak acceleration, of its scatter in ln, and of the significant duration. Here the generators do differ.
 
 # %%
-pd.DataFrame({name: scoring.compare(measured["held-out"], measured[name])[
+beside = pd.DataFrame({name: scoring.compare(measured["held-out"], measured[name])[
     ["f0 similarity", "curve error [ln]", "PGA ratio", "spread of PGA ratio", "duration ratio"]].median()
-    for name in models}).T.round(2)
+    for name in models}).T
+scores.join(beside).to_csv(here.path("scores.csv"))
+beside.round(2)
 
 # %% [markdown]
 # Averages of five records, with or without a network, are too weak, too alike and too long. Only replay has the right

@@ -84,15 +84,22 @@ for name, network in (("trained", trained), ("untrained", untrained)):
     print(f"{name:<10} generated = average of reconstructions: {'yes' if error < 1e-5 else 'no'} (to 1e-5 of the peak);  "
           f"correlation with the average of the five raw records {np.corrcoef(generated.ravel(), raw.ravel())[0, 1]:.3f}")
 
-# %% mystnb={"figure": {"caption": "The same five records, three ways, over ten seconds: the published generator (black), the average of five reconstructions (it lies exactly on it), and the average of the five raw records without any network.", "name": "fig-identity"}, "image": {"alt": "Three curves for each component: the generated record and the average of reconstructions coincide, the raw average nearly does."}}
+# %% mystnb={"figure": {"caption": "North component over ten seconds. Top: the five recorded accelerograms, each in units of its scale. Middle: the record that the published generator makes of them, and the average of their five reconstructions: one curve. Bottom: the plain average of the five recorded ones, without any network.", "name": "fig-identity"}, "image": {"alt": "Five recorded traces; below, the generated record and the average of reconstructions coincide; at the bottom the raw average looks the same."}}
 generated, average = both_ways(trained, rows, station)
-peak = np.abs(generated).max(axis=0).argmax()
+peak = np.abs(generated[1]).argmax()
 window = slice(max(0, peak - int(4 * data.sampling_rate_hz)), peak + int(6 * data.sampling_rate_hz))
-figure, axes = plt.subplots(3, 1, figsize=(9, 5.2), sharex=True)
-figures.plot_waveforms(generated[:, window], data.sampling_rate_hz, axes, title=station,
-                       others=[average[:, window], raw[:, window]],
-                       labels=["published generator", "reconstruction", "average"])
-axes[0].legend(["published generator", "average of five reconstructions", "average of five raw records"], ncols=3, loc="lower left")
+time = np.arange(generated.shape[1])[window] / data.sampling_rate_hz
+figure, axes = plt.subplots(3, 1, figsize=(9.5, 7), sharex=True, height_ratios=[2, 1, 1])
+for i, x in enumerate(data.waveforms(rows)[:, 1]):
+    axes[0].plot(time, x[window] / x.std() / 8 - i, lw=0.7, color="0.3")
+axes[0].set(yticks=[], ylabel="five recorded", title=f"{station}, synthetic")
+axes[1].plot(time, generated[1, window], lw=3, color="0.75", label="published generator")
+axes[1].plot(time, average[1, window], lw=0.8, color=figures.colour("TimesNet-Gen"), label="average of five reconstructions")
+axes[2].plot(time, raw[1, window], lw=0.8, color=figures.colour("average"), label="average of five records, no network")
+for ax in axes[1:]:
+    ax.set(ylabel="N [cm/s²]", ylim=np.array([-1.5, 1.5]) * np.abs(generated[1]).max())
+    ax.legend(loc="lower left", ncols=2)
+axes[2].set_xlabel("Time [s]")
 plt.show()
 
 # %% [markdown]
