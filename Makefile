@@ -7,7 +7,7 @@
 PROFILE ?= quick
 PYTHON  ?= python3
 JOBS    ?= 2
-BENCH   ?= $(filter-out benchmarks/seeds.py,$(sort $(wildcard benchmarks/[!_]*.py)))
+BENCH   ?= $(filter-out benchmarks/seeds.py benchmarks/calibrate_sites.py,$(sort $(wildcard benchmarks/[!_]*.py)))
 
 NOTEBOOKS := 01_data 02_phase0 03_phase1 04_zero_shot 05_vae_baseline 06_hvsr_f0_ncc published_generator
 BIN       := .venv/bin

@@ -190,14 +190,17 @@ def load_generator(model: str, folder: Path, corpus_folder: Path | None = None):
         raise RunError(f"unknown model {model!r}: {config.nearest(model, GENERATORS)}")
     folder = Path(folder).resolve()
     checkpoint = {"timesnet-gen": "phase1", "zero-shot": "phase0", "vae": "vae"}.get(model)
-    run = Run(folder.name, folder, Path(corpus_folder or folder / "corpus").resolve(), config.settings())
+    profile = folder.name if folder.name in config.PROFILES else "quick"
+    run = Run(profile, folder, Path(corpus_folder or folder / "corpus").resolve(), config.settings())
+    if checkpoint:
+        run.need(checkpoint)
     if model == "vae":
-        network, info, _ = load_checkpoint(run.need("vae"), SpectrogramVAE)
+        network, info, _ = load_checkpoint(folder / checkpoint, SpectrogramVAE)
         return VAEGenerator(network, info["stations"], info["sampling_rate_hz"])
     records = Corpus.open(run.need("corpus"))
     if checkpoint is None:
         return RecordAverage(records, records.stations, 1 if model == "replay" else run.settings.records_to_mix)
-    network, info, _ = load_checkpoint(run.need(checkpoint), TimesNetGen)
+    network, info, _ = load_checkpoint(folder / checkpoint, TimesNetGen)
     if network.arguments["samples"] != records.samples:
         raise RunError(f"{folder / checkpoint}: trained on records of {network.arguments['samples']} samples, but "
                        f"{run.corpus_folder} holds records of {records.samples}; name the corpus it was trained on")

@@ -117,7 +117,7 @@ def train(build: Callable[[], nn.Module], loss: Callable, training: Batches, val
                 optimiser.zero_grad()
                 value = loss(network, device.to_device(batch), done)
                 if not torch.isfinite(value):
-                    raise TrainingError(f"{label}: the loss became {float(value)} in epoch {epoch + 1}; "
+                    raise TrainingError(f"{label}: the loss became {value.item()} in epoch {epoch + 1}; "
                                         "try a lower learning rate, or look for broken records")
                 device.backward(value)
                 device.clip_gradients(network, optimiser, max_norm=settings.clip)

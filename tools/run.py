@@ -101,7 +101,7 @@ def run(source: Path, target: Path, given: dict[str, Any], store: bool) -> None:
         ready = str(Path(temporary) / source.name)
         nbformat.write(notebook, ready)
         papermill.execute_notebook(
-            ready, str(part), parameters=given, cwd=str(source.parent), progress_bar=False, extra_arguments=QUIET
+            ready, str(part), parameters=given, cwd=str(ROOT), progress_bar=False, extra_arguments=QUIET
         )
 
     notebook = nbformat.read(part, 4)

@@ -1,0 +1,209 @@
+"""Settings, runs and the command line: what a user types wrong must come back as one clear message."""
+
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError
+
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+
+from tng import cli, config, corpus, figures, runs, scoring, spectra
+from tng.records import Record
+
+
+@pytest.mark.parametrize("changes, words", [
+    ({"phase0_epoch": 3}, ["unknown setting 'phase0_epoch'", "'phase0_epochs'"]),
+    ({"dmodel": 3}, ["'d_model'"]), ({"d_model": 0}, ["d_model = 0", "greater than or equal to 1"]),
+    ({"loss": "L2"}, ["loss = 'L2'", "'standardised' or 'raw'"]), ({"sampling_rate_hz": 20}, ["sampling_rate_hz"]),
+])
+def test_wrong_settings(changes, words):
+    with pytest.raises(config.ConfigError) as error:
+        config.settings(**changes)
+    assert all(word in str(error.value) for word in words)
+
+
+def test_wrong_profile():
+    with pytest.raises(config.ConfigError, match="did you mean 'paper'"):
+        config.settings("papper")
+
+
+def test_profiles():
+    quick, paper = config.settings("quick"), config.settings("paper")
+    assert (paper.d_model, paper.d_ff, paper.num_kernels, paper.samples) == (128, 256, 6, 6000)
+    assert (paper.phase0_epochs, paper.phase1_epochs, paper.batch, paper.loss) == (50, 10, 32, "raw")
+    assert quick.precision == "64-true" and quick.device == "cpu"
+    with pytest.raises(Exception, match="frozen"):
+        quick.seed = 3
+
+
+def test_start_takes_plain_parameters_only(tmp_path, monkeypatch):
+    monkeypatch.setenv("TNG_RUNS", str(tmp_path))
+    run = runs.start({"profile": "quick", "run": "", "corpus": "", "seed": 4, "d_model": None, "d_ff": 16,
+                      "np": np, "start": runs.start, "_i": "x", "In": [], "exit": 1})
+    assert (run.settings.seed, run.settings.d_model, run.settings.d_ff) == (4, config.settings().d_model, 16)
+    assert run.folder == tmp_path / "quick" and run.corpus_folder == tmp_path / "quick" / "corpus"
+    with pytest.raises(FrozenInstanceError):
+        run.profile = "paper"
+
+
+def test_start_refuses_a_mistyped_parameter():
+    with pytest.raises(config.ConfigError, match="unknown parameter 'profil': did you mean 'profile'"):
+        runs.start({"profil": "paper"})
+
+
+def test_what_is_missing_says_who_makes_it(tmp_path):
+    run = runs.start({"run": str(tmp_path)})
+    for name, notebook in runs.MADE_BY.items():
+        with pytest.raises(runs.RunError, match=f"papermill notebooks/{notebook}.ipynb"):
+            run.need(name)
+    with pytest.raises(runs.RunError, match="01_data"):
+        run.corpus()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A run with a corpus of its own: 2 s of noise from three stations."""
+    rng = np.random.default_rng(0)
+    records = [Record(rng.standard_normal((3, 100)) * (1 + i), 50.0, station, f"e{i}") for station in ("0205", "B", "C") for i in range(10)]
+    corpus.write(records, tmp_path / "corpus")
+    return tmp_path
+
+
+def test_a_corpus_of_another_window_is_refused(small):
+    with pytest.raises(runs.RunError, match="set sampling_rate_hz to 50 and window_s to 2"):
+        runs.start({"run": str(small)}).corpus()
+
+
+def test_stations(small):
+    run = runs.start({"run": str(small), "window_s": 2.0})
+    assert run.stations(run.corpus()) == ["0205", "B", "C"]
+    run = runs.start({"run": str(small), "window_s": 2.0, "stations": ["205"]})
+    with pytest.raises(runs.RunError, match="no station '205'.*'0205'"):
+        run.stations(run.corpus())
+
+
+def test_generated_records_are_kept_and_found_again(small):
+    run = runs.start({"run": str(small), "window_s": 2.0})
+    records = {s: [Record(np.random.default_rng(i).standard_normal((3, 100)), 50.0, s, f"{s}{i}") for i in range(4)] for s in ("B", "C")}
+    run.keep("vae", records)
+    found = run.generated("vae")
+    assert sorted(found) == ["B", "C"]
+    np.testing.assert_allclose(found["C"], runs.stack(records["C"]), rtol=1e-6)
+
+
+def test_a_users_corpus_is_never_overwritten(small, tmp_path):
+    run = runs.start({"run": str(tmp_path / "run"), "corpus": str(small / "corpus"), "window_s": 2.0})
+    before = (small / "corpus" / "metadata.csv").read_bytes()
+    assert run.make_corpus().fingerprint == run.corpus().fingerprint
+    assert (small / "corpus" / "metadata.csv").read_bytes() == before
+
+
+def test_left_out_without_network(capsys):
+    from tng.remote import RemoteError
+
+    with runs.if_available():
+        raise RemoteError("published/x.npz: no network")
+    assert "LEFT OUT: published/x.npz: no network" in capsys.readouterr().out
+    plt.close("all")
+    with pytest.raises(KeyError), runs.if_available():
+        raise KeyError("a mistake is not a missing file")
+
+
+# --- command line ------------------------------------------------------------------------------------
+
+def command(monkeypatch, capsys, *words):
+    monkeypatch.setenv("TNG_PROGRESS", "0")
+    monkeypatch.setattr(sys, "argv", ["tng", *map(str, words)])
+    try:
+        cli.main()
+        code = 0
+    except SystemExit as stop:
+        code = stop.code
+    out, err = capsys.readouterr()
+    return code or 0, out + err
+
+
+def test_surrogate_and_score(tmp_path, monkeypatch, capsys):
+    """A corpus scored against itself: no error, every ratio 1."""
+    code, text = command(monkeypatch, capsys, "surrogate", "--into", tmp_path / "c", "--records-per-station", 12,
+                         "--random-stations", 1, "--records-per-random-station", 2, "--sampling-rate-hz", 50)
+    assert code == 0 and "62 synthetic records of 6 stations" in text
+    code, text = command(monkeypatch, capsys, "score", tmp_path / "c", tmp_path / "c", "--split", "all")
+    assert code == 0 and "NCC SxS" in text
+    row = next(line for line in text.splitlines() if line.startswith("4628-like")).split()
+    assert row[3:] == ["1.0", "0.0", "1.0", "1.0", "1.0"]
+    code, text = command(monkeypatch, capsys, "surrogate", "--into", tmp_path / "c")
+    assert code == 1 and text.startswith("Error:") and "overwrite" in text.lower()
+
+
+@pytest.mark.parametrize("words, expected", [
+    (["generate", "--station", "A", "--into", "x", "--run", "nowhere"], "03_phase1"),
+    (["generate", "--station", "A", "--into", "x", "--model", "vea"], "did you mean 'vae'"),
+    (["ingest", "nowhere", "--into", "x"], "nowhere: no such file or folder"),
+    (["fetch", "publishd"], "did you mean published"), (["score", "nowhere", "nowhere"], "nowhere"),
+])
+def test_mistakes_are_one_message(words, expected, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    code, text = command(monkeypatch, capsys, *words)
+    assert code == 1 and expected in text and "Traceback" not in text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_import_is_light():
+    heavy = ("torch", "obspy", "matplotlib", "pandas", "lightning_fabric")
+    code = f"import sys, tng, tng.cli; print([m for m in {heavy} if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+# --- figures -------------------------------------------------------------------------------------
+
+@pytest.fixture
+def measures():
+    rng = np.random.default_rng(0)
+    return {s: scoring.measure(rng.standard_normal((6, 3, 500)), 50.0) for s in ("A", "B")}
+
+
+def test_every_axis_has_its_label(measures):
+    data = np.random.default_rng(0).standard_normal((3, 500))
+    figure, axes = plt.subplots(4, 2)
+    figures.plot_waveforms(data, 50.0, axes[:3, 0])
+    figures.plot_curves(measures["A"].freq_hz, measures["A"].curves, axes[0, 1], name="VAE")
+    figures.plot_f0({"held-out": measures["A"].f0_hz}, axes[1, 1])
+    assert axes[2, 0].get_xlabel() == "Time [s]" and axes[0, 0].get_ylabel() == "E [cm/s²]"
+    assert axes[0, 1].get_xlabel() == "Frequency [Hz]" and axes[0, 1].get_ylabel() == "H/V [-]"
+    assert axes[0, 1].get_xscale() == axes[1, 1].get_xscale() == "log"
+    plt.close(figure)
+
+
+def test_waveforms_share_a_scale_and_state_their_peak():
+    data = np.stack([np.sin(np.arange(500.0)) * a for a in (1, 2, 30)])
+    figure, axes = plt.subplots(3, 1)
+    figures.plot_waveforms(data, 50.0, axes)
+    assert len({ax.get_ylim() for ax in axes}) == 1
+    assert axes[2].texts[0].get_text() == "PGA 30 cm/s²"
+    plt.close(figure)
+
+
+def test_curves_draw_the_median(measures):
+    figure, ax = plt.subplots()
+    figures.plot_curves(measures["A"].freq_hz, measures["A"].curves, ax, name="VAE")
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), np.median(measures["A"].curves, axis=0))
+    assert ax.lines[0].get_color() == figures.colour("VAE")
+    plt.close(figure)
+
+
+def test_a_station_is_a_column(measures):
+    figure, axes = figures.station_panels({"held-out": measures, "VAE": measures})
+    assert axes.shape == (2, 2) and [ax.get_title() for ax in axes[0]] == ["A", "B"]
+    plt.close(figure)
+
+
+def test_colours_are_different():
+    names = ["held-out", "TimesNet-Gen", "zero-shot", "VAE", "average", "replay"]
+    assert len({tuple(figures.colour(n)) for n in names}) == len(names)
+
+
+def test_spectra_of_generated_sets_have_a_median_curve(measures):
+    assert measures["A"].median_curve.shape == spectra.CURVE_HZ.shape

@@ -1,0 +1,282 @@
+"""Training, checkpoints and generators on a corpus of a few seconds' records."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from tng import config, corpus, phases, training
+from tng.generators import GeneratorError, Pool
+from tng.generators.nulls import RecordAverage
+from tng.generators.timesnet_gen import LatentMixing
+from tng.generators.vae import SpectrogramVAE, VAEGenerator, train_vae
+from tng.records import Record
+from tng.timesnet import TimesNetGen
+from tng.training import TrainingError, load_checkpoint, save_checkpoint
+
+RATE_HZ, SAMPLES = 50.0, 256
+STATIONS = ["A", "B"]
+
+
+def settings(**changes):
+    return config.settings(**{**dict(window_s=SAMPLES / RATE_HZ, d_model=4, d_ff=4, num_kernels=2, phase0_epochs=3,
+                                     phase1_epochs=2, vae_epochs=2, vae_channels=4, batch=5, records_to_mix=3), **changes})
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Bursts of noise at four stations, of very different strength."""
+    rng = np.random.default_rng(0)
+    envelope = np.exp(-np.linspace(0, 5, SAMPLES))
+    records = [Record(envelope * rng.standard_normal((3, SAMPLES)) * 10 ** rng.uniform(-1, 2), RATE_HZ, station, f"event {i}")
+               for station in "ABCD" for i in range(14)]
+    return corpus.write(records, tmp_path_factory.mktemp("training") / "corpus", seed=1)
+
+
+@pytest.fixture(scope="module")
+def phase0(data):
+    return phases.phase0(data, settings(), STATIONS)
+
+
+@pytest.fixture(scope="module")
+def phase1(data, phase0):
+    return phases.phase1(phase0[0], phase0[2], data, settings(), STATIONS)
+
+
+def equal(a, b):
+    return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+
+
+# --- the loop ------------------------------------------------------------------------------------
+
+def test_phase0_learns_and_repeats(data, phase0):
+    network, history, noise_std = phase0
+    assert history["epoch"].tolist() == [1, 2, 3]
+    assert history["train"].iloc[-1] < history["train"].iloc[0]
+    again, history2, noise2 = phases.phase0(data, settings(), STATIONS)
+    assert equal(network, again) and history.equals(history2) and torch.equal(noise_std, noise2)
+    other, _, _ = phases.phase0(data, settings(seed=1), STATIONS)
+    assert not equal(network, other)
+
+
+def test_phase0_never_sees_the_stations_it_will_generate_for(data, phase0, tmp_path):
+    """Changing their records, and the others' test records, changes nothing."""
+    rng = np.random.default_rng(9)
+    changed = []
+    for row in range(len(data)):
+        record = data.record(row)
+        if record.station in STATIONS or data.metadata["split"][row] == "test":
+            record = Record(rng.standard_normal(record.data.shape), RATE_HZ, record.station, record.event)
+        changed.append(record)
+    other = corpus.write(changed, tmp_path / "other", seed=1)
+    assert other.metadata["split"].tolist() == data.metadata["split"].tolist()
+    assert equal(phases.phase0(other, settings(), STATIONS)[0], phase0[0])
+
+
+def test_the_library_leaves_the_global_random_state_alone(data):
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    phases.phase0(data, settings(phase0_epochs=1), STATIONS)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_results_are_the_same_with_two_threads(data, phase0):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(3 - min(threads, 2))
+    try:
+        history = phases.phase0(data, settings(), STATIONS)[1]
+    finally:
+        torch.set_num_threads(threads)
+    np.testing.assert_allclose(history, phase0[1], rtol=1e-9)
+
+
+def test_an_interrupted_training_goes_on_to_the_same_weights(data, phase0, tmp_path, monkeypatch):
+    state, calls = tmp_path / "state.part", []
+    plain = training._save_state
+
+    def save_then_stop(*args):
+        plain(*args)
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "_save_state", save_then_stop)
+    with pytest.raises(KeyboardInterrupt):
+        phases.phase0(data, settings(), STATIONS, resume=state)
+    monkeypatch.undo()
+    assert state.exists()
+    with pytest.raises(TrainingError, match="other settings"):
+        phases.phase0(data, settings(clip=2.0), STATIONS, resume=state)
+    network, history, _ = phases.phase0(data, settings(), STATIONS, resume=state)
+    assert equal(network, phase0[0]) and history.equals(phase0[1])
+    assert not state.exists()
+
+
+def test_a_loss_that_is_no_number_stops_the_training(data):
+    def loss(network, batch, progress):
+        return network(batch["x"]).sum() * float("nan")
+
+    batches = training.corpus_batches(data, np.arange(10), settings())
+    with pytest.raises(TrainingError, match="became nan in epoch 1"):
+        training.train(lambda: TimesNetGen(**settings().network()), loss, batches, batches, epochs=1,
+                       learning_rate=1e-3, settings=settings(), label="test")
+
+
+def test_raw_loss_is_in_cmps2_and_standardised_is_not(data):
+    network = TimesNetGen(**settings().network()).double().eval()
+    x = torch.as_tensor(data.waveforms(np.arange(6)), dtype=torch.float64)
+    with torch.no_grad():
+        for kind, ratio in (("raw", 9.0), ("standardised", 1.0)):
+            loss = phases.reconstruction_loss(settings(loss=kind))
+            assert loss(network, {"x": 3 * x}, 0) / loss(network, {"x": x}, 0) == pytest.approx(ratio, rel=1e-2)
+
+
+def test_latent_std_is_that_of_the_time_means(data, phase0):
+    rows = data.select(["C"], "train")
+    network = phase0[0]
+    with torch.no_grad():
+        z = network.encode(torch.as_tensor(data.waveforms(rows), dtype=torch.float64))[0]
+    expected = z.mean(dim=1).numpy().std(axis=0)
+    found = phases.latent_std(network, data, rows, settings(batch=len(rows)))
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+# --- checkpoints ---------------------------------------------------------------------------------
+
+@pytest.fixture
+def checkpoint(data, phase0, tmp_path):
+    network, history, noise_std = phase0
+    save_checkpoint(tmp_path / "phase0", network, settings(), stations=[], corpus=data, history=history,
+                    extra={"noise_std": noise_std})
+    return tmp_path / "phase0"
+
+
+def test_checkpoint_round_trip(checkpoint, data, phase0):
+    network, info, extra = load_checkpoint(checkpoint, TimesNetGen)
+    assert equal(network, phase0[0]) and torch.equal(extra["noise_std"], phase0[2])
+    assert info["corpus"] == data.fingerprint and info["settings"]["d_model"] == 4
+    assert info["versions"]["torch"] == torch.__version__
+    assert not list(checkpoint.parent.glob("*.part"))
+
+
+def test_bad_checkpoints(checkpoint):
+    weights, card = checkpoint.with_suffix(".safetensors"), checkpoint.with_suffix(".json")
+    with pytest.raises(TrainingError, match="no such checkpoint"):
+        load_checkpoint(checkpoint.with_name("nothing"), TimesNetGen)
+    with pytest.raises(TrainingError, match="holds a TimesNetGen, not a SpectrogramVAE"):
+        load_checkpoint(checkpoint, SpectrogramVAE)
+    info = json.loads(card.read_text())
+    card.write_text(json.dumps({**info, "arguments": {**info["arguments"], "d_ff": 7}}))
+    with pytest.raises(TrainingError, match="do not belong together"):
+        load_checkpoint(checkpoint, TimesNetGen)
+    card.write_text(json.dumps(info))
+    weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
+    with pytest.raises(TrainingError, match="no readable checkpoint"):
+        load_checkpoint(checkpoint, TimesNetGen)
+    weights.unlink()
+    with pytest.raises(TrainingError, match="no readable checkpoint"):
+        load_checkpoint(checkpoint, TimesNetGen)
+    card.write_text("{")
+    with pytest.raises(TrainingError, match="not a checkpoint's description"):
+        load_checkpoint(checkpoint, TimesNetGen)
+
+
+# --- generators ----------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def vae_network(data):
+    return train_vae(data, settings(), STATIONS)[0]
+
+
+@pytest.fixture(params=["TimesNet-Gen", "zero-shot", "average", "replay", "VAE"])
+def generator(request, data, phase0, phase1, vae_network):
+    return {
+        "TimesNet-Gen": lambda: LatentMixing(phase1[0], data, STATIONS, records_to_mix=3),
+        "zero-shot": lambda: LatentMixing(phase0[0], data, STATIONS, records_to_mix=3, name="zero-shot"),
+        "average": lambda: RecordAverage(data, STATIONS, 3), "replay": lambda: RecordAverage(data, STATIONS, 1),
+        "VAE": lambda: VAEGenerator(vae_network, STATIONS, RATE_HZ),
+    }[request.param]()
+
+
+def test_protocol(generator):
+    records = generator.sample("B", 4, seed=3)
+    assert len(records) == 4
+    for record in records:
+        assert record.data.shape == (3, SAMPLES) and record.station == "B" and record.sampling_rate_hz == RATE_HZ
+        assert record.meta["trace_category"] == "generated" and record.meta["generator"] == generator.name
+    again, other = generator.sample("B", 4, seed=3), generator.sample("B", 4, seed=4)
+    assert all(np.array_equal(a.data, b.data) for a, b in zip(records, again))
+    assert not any(np.array_equal(a.data, b.data) for a, b in zip(records, other))
+    with pytest.raises(GeneratorError, match="no station 'b'"):
+        generator.sample("b", 1, seed=0)
+
+
+def test_same_seed_mixes_the_same_training_records(data, phase0, phase1):
+    mixed = LatentMixing(phase1[0], data, STATIONS, records_to_mix=3).sample("A", 5, seed=0)
+    average = RecordAverage(data, STATIONS, 3).sample("A", 5, seed=0)
+    split = data.metadata.set_index("trace_name")["split"]
+    for a, b in zip(mixed, average):
+        names = a.meta["generator_sources"].split(";")
+        assert names == b.meta["generator_sources"].split(";")
+        assert len(set(names)) == 3 and set(split[names]) == {"train"}
+
+
+def test_replay_is_the_recorded_motion(data):
+    record = RecordAverage(data, STATIONS, 1).sample("A", 1, seed=0)[0]
+    row = data.metadata.index[data.metadata["trace_name"] == record.meta["generator_sources"]][0]
+    np.testing.assert_allclose(record.data, data.waveforms([row])[0], rtol=1e-6, atol=1e-6)
+
+
+def test_an_average_of_k_is_too_weak_by_root_k():
+    x = np.random.default_rng(0).standard_normal((5, 3, 20000))
+    assert RecordAverage.mix(x).std() == pytest.approx(5**-0.5, rel=0.02)
+
+
+def test_too_few_records(data):
+    with pytest.raises(GeneratorError, match="records_to_mix"):
+        Pool(data, ["A"]).draw("A", 50, 1, seed=0)
+
+
+def test_generation_noise_is_that_of_the_stations_codes(data, phase1):
+    quiet, loud = (LatentMixing(phase1[0], data, STATIONS, records_to_mix=3, noise=n) for n in (0, 1))
+    codes = torch.stack([z.mean(dim=0) for z, _, _ in quiet.encode("A")])
+    head = phase1[0].head.weight.detach()
+    expected = ((head * codes.std(dim=0, unbiased=False)) ** 2).sum(dim=1).sqrt()      # of the noise after the decoder
+    a, b = quiet.sample("A", 30, seed=0), loud.sample("A", 30, seed=0)
+    rows = {name: row for row, name in enumerate(data.metadata["trace_name"])}
+    for component in range(3):
+        noise = []
+        for x, y in zip(a, b):
+            pool = [rows[name] for name in x.meta["generator_sources"].split(";")]
+            scale = np.sqrt(data.waveforms(pool).astype(float).var(axis=-1) + 1e-5).mean(axis=0)
+            noise.append((y.data - x.data)[component] / scale[component])
+        assert np.std(noise) == pytest.approx(float(expected[component]), rel=0.03)
+
+
+# --- the VAE -------------------------------------------------------------------------------------
+
+def test_vae_features_round_trip(vae_network, data):
+    x = torch.as_tensor(data.waveforms(np.arange(4)), dtype=torch.float64)
+    x = x - x.mean(dim=-1, keepdim=True)
+    with torch.no_grad():
+        back = vae_network.records(vae_network.features(x))
+    assert (back - x).abs().max() < 0.05 * x.abs().max()        # the floor and the Nyquist bin are lost
+    assert torch.corrcoef(torch.stack([back.flatten(), x.flatten()]))[0, 1] > 0.99
+
+
+def test_vae_levels_are_standardised_over_training_records(vae_network, data):
+    x = torch.as_tensor(data.waveforms(data.select(STATIONS, "train")), dtype=torch.float64)
+    with torch.no_grad():
+        level = vae_network.features(x)[:, :3]
+    torch.testing.assert_close(level.mean(dim=(0, 3)), torch.zeros_like(level[0, :, :, 0]), atol=1e-9, rtol=0)
+    torch.testing.assert_close(level.std(dim=(0, 3)), torch.ones_like(level[0, :, :, 0]), atol=1e-9, rtol=0)
+
+
+def test_divergence_against_torch():
+    from tng.generators.vae import divergence
+
+    mean, ln_var = torch.randn(5, 4, dtype=torch.float64), torch.randn(5, 4, dtype=torch.float64)
+    reference = torch.distributions.kl_divergence(torch.distributions.Normal(mean, (ln_var / 2).exp()),
+                                                  torch.distributions.Normal(0.0, 1.0)).mean()
+    torch.testing.assert_close(divergence(mean, ln_var), reference)
