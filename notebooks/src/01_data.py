@@ -1,3 +1,19 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-papermill,-execution
+#     notebook_metadata_filter: kernelspec,jupytext,mystnb,-language_info,-papermill
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
 # %% [markdown]
 # (data)=
 # # The records
@@ -71,6 +87,7 @@ quakes = pd.DataFrame({"longitude_deg": quakes["source_longitude_deg"], "latitud
 figures.plot_map(places, quakes, plt.subplots(figsize=(6.5, 5.5))[1])
 plt.show()
 
+
 # %% [markdown]
 # ## What the records look like
 #
@@ -93,7 +110,7 @@ for station, column in zip(pair, axes.T):
                            title=f"{station}, M {row['source_magnitude']:.1f} at {row['path_hyp_distance_km']:.0f} km")
 plt.show()
 
-# %% mystnb={"figure": {"caption": "Effective amplitude spectra of all records of the five stations: median (line) and 16–84 % of records (band), smoothed. The spread is that of magnitudes and distances.", "name": "fig-synthetic-spectra"}, "image": {"alt": "Smoothed Fourier amplitude spectra of the five synthetic stations on logarithmic axes."}}
+# %% mystnb={"figure": {"caption": "Effective amplitude spectra of all records of the five stations: median (line) and 16\u201384 % of records (band), smoothed. The spread is that of magnitudes and distances.", "name": "fig-synthetic-spectra"}, "image": {"alt": "Smoothed Fourier amplitude spectra of the five synthetic stations on logarithmic axes."}}
 waveforms = {station: data.waveforms(data.select([station])) for station in stations}
 measured = {station: scoring.measure(x, data.sampling_rate_hz) for station, x in waveforms.items()}
 centres = np.geomspace(0.2, 20, 120)
@@ -112,7 +129,7 @@ plt.show()
 # {numref}`fig-synthetic-f0` show that it succeeded. They do not show that the synthetic records are like the real
 # ones in anything else.
 
-# %% mystnb={"figure": {"caption": "HVSR of the synthetic records (grey band: 16–84 %, black: median) and the authors' published median over real records (coloured).", "name": "fig-synthetic-hvsr"}, "image": {"alt": "Median HVSR of five synthetic stations, each close to the published real curve."}} tags=["needs-published"]
+# %% mystnb={"figure": {"caption": "HVSR of the synthetic records (grey band: 16\u201384 %, black: median) and the authors' published median over real records (coloured).", "name": "fig-synthetic-hvsr"}, "image": {"alt": "Median HVSR of five synthetic stations, each close to the published real curve."}} tags=["needs-published"]
 with runs.if_available():
     published = remote.published()
     figure, axes = figures.grid(len(stations), 5, width=12, height=2.8, sharey=True)
@@ -156,7 +173,7 @@ with runs.if_available():
     figures.plot_waveforms(record.data, record.sampling_rate_hz, axes, title=f"AFAD {record.station}, {record.event}")
     plt.show()
 
-# %% mystnb={"figure": {"caption": "HVSR of nine real AFAD records, first 60 s, by the paper's recipe. The dot is f0, by the paper's rule the largest value in 1–20 Hz. Single records are noisy: the two of station 2404 peak at 8.6 and 10.1 Hz.", "name": "fig-real-hvsr"}, "image": {"alt": "HVSR curves of nine real records with their f0 marked."}} tags=["needs-afad-mat"]
+# %% mystnb={"figure": {"caption": "HVSR of nine real AFAD records, first 60 s, by the paper's recipe. The dot is f0, by the paper's rule the largest value in 1\u201320 Hz. Single records are noisy: the two of station 2404 peak at 8.6 and 10.1 Hz.", "name": "fig-real-hvsr"}, "image": {"alt": "HVSR curves of nine real records with their f0 marked."}} tags=["needs-afad-mat"]
 with runs.if_available():
     real_records = [readers.read(path) for path in remote.collection("afad-mat")]
     windows = [records.standardise(r, 100.0, 60.0) for r in real_records]

@@ -1,3 +1,19 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-papermill,-execution
+#     notebook_metadata_filter: kernelspec,jupytext,mystnb,-language_info,-papermill
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
 # %% [markdown]
 # (phase0)=
 # # Phase 0: learning to reconstruct
@@ -60,6 +76,7 @@ history.iloc[[0, len(history) // 2, -1]].round(3)
 figures.plot_history(history, plt.subplots(figsize=(6, 3.4))[1], ylabel="Mean squared error")
 plt.show()
 
+
 # %% [markdown]
 # ## Reconstruction of stations never seen
 #
@@ -88,7 +105,7 @@ for cut, column, title in ((slice(None), axes[:, 0], f"{station}, synthetic test
 axes[0, 0].legend(loc="lower right")
 plt.show()
 
-# %% mystnb={"figure": {"caption": "Effective amplitude spectra of the test records: original (black, band 16–84 %) and reconstructed.", "name": "fig-reconstruction-spectra"}, "image": {"alt": "Median Fourier spectra of original and reconstructed records for five stations."}}
+# %% mystnb={"figure": {"caption": "Effective amplitude spectra of the test records: original (black, band 16\u201384 %) and reconstructed.", "name": "fig-reconstruction-spectra"}, "image": {"alt": "Median Fourier spectra of original and reconstructed records for five stations."}}
 centres = np.geomspace(0.3, 20, 100)
 figure, axes = figures.grid(len(stations), 5, width=12, height=2.8, sharey=True)
 for station, ax in zip(stations, axes):

@@ -1,3 +1,19 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-papermill,-execution
+#     notebook_metadata_filter: kernelspec,jupytext,mystnb,-language_info,-papermill
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
 # %% [markdown]
 # (phase1)=
 # # Phase 1: station by station
@@ -84,7 +100,7 @@ for station, column in zip(stations, axes.T):
     column[0].set_xlabel("")
 plt.show()
 
-# %% mystnb={"figure": {"caption": "Held-out synthetic records (black; band: 16–84 %) and TimesNet-Gen: HVSR above, f0 below.", "name": "fig-phase1-hvsr"}, "image": {"alt": "Median HVSR and f0 histograms of held-out and generated records for five stations."}}
+# %% mystnb={"figure": {"caption": "Held-out synthetic records (black; band: 16\u201384 %) and TimesNet-Gen: HVSR above, f0 below.", "name": "fig-phase1-hvsr"}, "image": {"alt": "Median HVSR and f0 histograms of held-out and generated records for five stations."}}
 real = {station: scoring.measure(x, data.sampling_rate_hz) for station, x in held_out.items()}
 made = {station: scoring.measure(x, data.sampling_rate_hz) for station, x in generated.items()}
 figures.station_panels({"held-out": real, "TimesNet-Gen": made})

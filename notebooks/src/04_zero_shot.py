@@ -1,3 +1,19 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-papermill,-execution
+#     notebook_metadata_filter: kernelspec,jupytext,mystnb,-language_info,-papermill
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
 # %% [markdown]
 # (zero-shot)=
 # # Zero-shot: no station numbers at all
@@ -55,7 +71,7 @@ here.keep("zero-shot", new)
 generated = {station: runs.stack(records) for station, records in new.items()}
 held_out = {station: data.waveforms(data.select([station], "test")) for station in stations}
 
-# %% mystnb={"figure": {"caption": "Held-out synthetic records (black; band: 16–84 %), TimesNet-Gen after Phase 1, and the zero-shot model: HVSR above, f0 below.", "name": "fig-zero-shot-hvsr"}, "image": {"alt": "Median HVSR and f0 histograms: held-out, conditioned and zero-shot, five stations."}}
+# %% mystnb={"figure": {"caption": "Held-out synthetic records (black; band: 16\u201384 %), TimesNet-Gen after Phase 1, and the zero-shot model: HVSR above, f0 below.", "name": "fig-zero-shot-hvsr"}, "image": {"alt": "Median HVSR and f0 histograms: held-out, conditioned and zero-shot, five stations."}}
 real = {station: scoring.measure(x, data.sampling_rate_hz) for station, x in held_out.items()}
 made = {station: scoring.measure(x, data.sampling_rate_hz) for station, x in generated.items()}
 conditioned = {station: scoring.measure(x, data.sampling_rate_hz) for station, x in here.generated("timesnet-gen").items()}

@@ -1,3 +1,19 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-papermill,-execution
+#     notebook_metadata_filter: kernelspec,jupytext,mystnb,-language_info,-papermill
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
 # %% [markdown]
 # (hvsr-f0-ncc)=
 # # HVSR, f0 and NCC: the main result
@@ -37,6 +53,7 @@ from tng.generators.nulls import RecordAverage
 here = runs.start(globals())
 figures.use_style()
 
+
 # %% [markdown]
 # ## The score
 #
@@ -58,6 +75,7 @@ def published_lists():
     return published, {name: [arrays[key].astype(float) for arrays in published.values()] for name, key in (
         ("held-out", "f0_real"), ("TimesNet-Gen", "f0_timesnet"), ("VAE", "f0_vae"))}
 
+
 # %% mystnb={"figure": {"caption": "Published median HVSR of five AFAD stations: real records (black) and TimesNet-Gen (blue). The VAE's curves were not published.", "name": "fig-published-hvsr"}, "image": {"alt": "Five panels of published HVSR curves, real and TimesNet-Gen, which nearly coincide."}} tags=["needs-published"]
 with runs.if_available():
     published = remote.published()
@@ -75,7 +93,7 @@ with runs.if_available():
         figures.plot_f0({name: values[i] for name, values in lists.items()}, ax).set_title(f"AFAD {station}")
     plt.show()
 
-# %% mystnb={"figure": {"caption": "S×S similarity of the published lists: real stations in rows, generated ones in columns. A perfect model has ones on the diagonal and, as the real stations themselves overlap, not quite zeros elsewhere.", "name": "fig-published-matrix"}, "image": {"alt": "Two five by five confusion matrices from the published arrays."}} tags=["needs-published"]
+# %% mystnb={"figure": {"caption": "S\u00d7S similarity of the published lists: real stations in rows, generated ones in columns. A perfect model has ones on the diagonal and, as the real stations themselves overlap, not quite zeros elsewhere.", "name": "fig-published-matrix"}, "image": {"alt": "Two five by five confusion matrices from the published arrays."}} tags=["needs-published"]
 with runs.if_available():
     published, lists = published_lists()
     figure, axes = plt.subplots(1, 2, figsize=(9.5, 4.4))
@@ -85,7 +103,7 @@ with runs.if_available():
                                 title=f"{name}, NCC {scoring.ncc(matrix, np.eye(5)):.3f}")
     plt.show()
 
-# %% mystnb={"figure": {"caption": "The same as 2S×2S: real (R) and generated (G) lists interleaved, as the published code arranges them.", "name": "fig-published-matrix-pairs"}, "image": {"alt": "Two ten by ten interleaved confusion matrices from the published arrays."}} tags=["needs-published"]
+# %% mystnb={"figure": {"caption": "The same as 2S\u00d72S: real (R) and generated (G) lists interleaved, as the published code arranges them.", "name": "fig-published-matrix-pairs"}, "image": {"alt": "Two ten by ten interleaved confusion matrices from the published arrays."}} tags=["needs-published"]
 with runs.if_available():
     published, lists = published_lists()
     figure, axes = plt.subplots(1, 2, figsize=(12.5, 6.2))
@@ -145,11 +163,11 @@ for generator in (RecordAverage(data, stations, here.settings.records_to_mix), R
                             for s in stations}
 measured = {name: {s: scoring.measure(x[s], data.sampling_rate_hz) for s in stations} for name, x in sets.items()}
 
-# %% mystnb={"figure": {"caption": "This run, synthetic records: median HVSR of held-out records (black; band: 16–84 %) and of the three models and the average without a network.", "name": "fig-run-hvsr"}, "image": {"alt": "Five panels of HVSR curves from held-out records, TimesNet-Gen, zero-shot, VAE and the plain average, with f0 histograms below."}}
+# %% mystnb={"figure": {"caption": "This run, synthetic records: median HVSR of held-out records (black; band: 16\u201384 %) and of the three models and the average without a network.", "name": "fig-run-hvsr"}, "image": {"alt": "Five panels of HVSR curves from held-out records, TimesNet-Gen, zero-shot, VAE and the plain average, with f0 histograms below."}}
 figures.station_panels({name: m for name, m in measured.items() if name != "replay"})
 plt.show()
 
-# %% mystnb={"figure": {"caption": "This run: S×S similarity of f0 between held-out stations (rows) and generated ones (columns).", "name": "fig-run-matrices"}, "image": {"alt": "Five by five confusion matrices of five generators."}}
+# %% mystnb={"figure": {"caption": "This run: S\u00d7S similarity of f0 between held-out stations (rows) and generated ones (columns).", "name": "fig-run-matrices"}, "image": {"alt": "Five by five confusion matrices of five generators."}}
 real = scoring.f0_lists(measured["held-out"])
 models = [name for name in measured if name != "held-out"]
 short = [s.removesuffix("-like") for s in stations]

@@ -1,3 +1,19 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-papermill,-execution
+#     notebook_metadata_filter: kernelspec,jupytext,mystnb,-language_info,-papermill
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
 # %% [markdown]
 # (published-generator)=
 # # What the published generator does
@@ -54,6 +70,7 @@ trained, _, _ = load_checkpoint(here.need("phase1"), TimesNetGen)
 with torch.random.fork_rng():
     torch.manual_seed(here.settings.seed)
     untrained = TimesNetGen(**trained.arguments).to(trained.position).eval()
+
 
 # %% [markdown]
 # ## Checked on a trained network, and on one that has learned nothing
@@ -130,7 +147,7 @@ for k in (1, 2, 5, 10, 20):
 costs = pd.DataFrame(rows).set_index("k")
 costs.round(2)
 
-# %% mystnb={"figure": {"caption": "Averages of k raw records without any network. Left: amplitude against that of the records averaged, and the law 1/√k. Right: ratios to held-out records, medians over the five synthetic stations, and the NCC.", "name": "fig-averaging"}, "image": {"alt": "Amplitude falls as one over root k; PGA and its spread fall, duration grows, NCC stays level."}}
+# %% mystnb={"figure": {"caption": "Averages of k raw records without any network. Left: amplitude against that of the records averaged, and the law 1/\u221ak. Right: ratios to held-out records, medians over the five synthetic stations, and the NCC.", "name": "fig-averaging"}, "image": {"alt": "Amplitude falls as one over root k; PGA and its spread fall, duration grows, NCC stays level."}}
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6))
 left.plot(costs.index, costs["amplitude"], "o", color=figures.colour("average"), label="measured")
 left.plot(costs.index, costs["1/√k"], color="0.4", label="1/√k")
