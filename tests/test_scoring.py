@@ -135,3 +135,10 @@ def test_real_intensity():
     centred = record.data - record.data.mean(axis=1, keepdims=True)
     np.testing.assert_allclose(intensity.arias(centred, 100.0), [2.950996e-2, 3.143983e-2, 1.625565e-2], rtol=1e-3)
     np.testing.assert_allclose(intensity.significant_duration(record.data, 100.0), [18.954, 19.108, 17.906], atol=0.02)
+
+
+def test_readable_keeps_every_score_and_its_interval(lists):
+    table = scoring.readable(scoring.reference_scores(lists, draws=20))
+    assert list(table) == ["SxS [95 %]", "2Sx2S [95 %]"]
+    value, low, high = (float(word.strip("[],")) for word in table.loc["all stations pooled", "SxS [95 %]"].split())
+    assert low < value < high

@@ -136,7 +136,7 @@ def plot_history(history: pd.DataFrame, ax: Axes, *, ylabel: str = "Loss") -> Ax
 
 def plot_similarity(matrix, rows: Sequence[str], columns: Sequence[str], ax: Axes, *, title: str = "") -> Axes:
     """A similarity matrix with its values written in; light is 0, dark is 1."""
-    sns.heatmap(pd.DataFrame(matrix, index=list(rows), columns=list(columns)), ax=ax, vmin=0, vmax=1, cmap="cividis_r",
+    sns.heatmap(pd.DataFrame(matrix, index=list(rows), columns=list(columns)), ax=ax, vmin=0, vmax=1, cmap="Blues",
                 annot=True, fmt=".2f", annot_kws={"size": 8}, cbar=False, square=True, linewidths=0.5)
     ax.set_title(title)
     ax.tick_params(length=0)
@@ -175,7 +175,7 @@ def station_panels(sets: Mapping[str, Mapping[str, Measures]], *, spread: Sequen
     their 16-84 % band.
     """
     stations = list(next(iter(sets.values())))
-    figure, axes = plt.subplots(2, len(stations), figsize=(2.35 * len(stations), 5), sharex=True, sharey="row",
+    figure, axes = plt.subplots(2, len(stations), figsize=(1.95 * len(stations), 4.6), sharex=True, sharey="row",
                                 squeeze=False)
     for column, station in zip(axes.T, stations):
         for name, measures in sets.items():

@@ -147,6 +147,19 @@ def reference_scores(real: Sequence, counts: Sequence[int] | None = None, *, dra
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of scores as text: ``x``, ``x low`` and ``x high`` become one column ``x [95 %]``."""
+    shown = {}
+    for name in table:
+        if f"{name} low" in table:
+            shown[f"{name} [95 %]"] = [f"{value:.3f} [{low:.3f}, {high:.3f}]" for value, low, high in
+                                       zip(table[name], table[f"{name} low"], table[f"{name} high"])]
+        elif not name.endswith((" low", " high")):
+            whole = (table[name] % 1 == 0).all()
+            shown[name] = [f"{value:.0f}" if whole else f"{value:.3g}" for value in table[name]]
+    return pd.DataFrame(shown, index=table.index)
+
+
 # --- sets of records, station by station ------------------------------------------------------------
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@
 # measures work on real ground motion too. Of the synthetic stations, five are fitted to what the authors
 # published of theirs: their median HVSR curves and the scatter of their $f_0$.
 #
-# | | |
+# | At a glance | |
 # |---|---|
 # | Reproduces | the paper's data preparation; the "real" half of its HVSR and $f_0$ figures |
 # | Needs | nothing; for the comparisons, the authors' published arrays and sample files (fetched by name) |
@@ -77,7 +77,7 @@ table = table[["train", "dev", "test"]]
 print(f"{len(data.metadata)} records of {data.metadata['source_id'].nunique()} events at {len(table)} stations")
 table.loc[stations].assign(all=table.sum(axis=1))
 
-# %% mystnb={"figure": {"caption": "The synthetic network. Circles are earthquakes, larger for larger magnitudes; the stations lie in the middle. The place is fictional.", "name": "fig-map"}, "image": {"alt": "Map of the synthetic earthquakes around a compact network of 25 stations."}}
+# %% mystnb={"figure": {"caption": "The synthetic network. Circles are earthquakes, larger for larger magnitudes; the stations lie in the middle. The place is fictional.", "name": "fig-map"}, "image": {"alt": "Map of the synthetic earthquakes around a compact network of 25 stations."}} tags=["hide-input"]
 first = data.metadata.drop_duplicates("station_code")
 places = pd.DataFrame({"longitude_deg": first["station_longitude_deg"], "latitude_deg": first["station_latitude_deg"],
                        "target": first["station_code"].isin(stations)})
@@ -94,7 +94,7 @@ plt.show()
 # {numref}`fig-synthetic-waveforms` shows one earthquake at two of the stations. P waves come first and are
 # strongest on Z, S waves follow on the horizontals. The station on soft ground rings at its own frequency.
 
-# %% mystnb={"figure": {"caption": "One synthetic earthquake at two stations: left on soft ground that resonates near 1.8 Hz, right on stiff ground with f0 near 12 Hz.", "name": "fig-synthetic-waveforms"}, "image": {"alt": "Three-component synthetic accelerograms of one event at two stations."}}
+# %% mystnb={"figure": {"caption": "One synthetic earthquake at two stations: left on soft ground that resonates near 1.8 Hz, right on stiff ground with f0 near 12 Hz.", "name": "fig-synthetic-waveforms"}, "image": {"alt": "Three-component synthetic accelerograms of one event at two stations."}} tags=["hide-input"]
 def shared_event(metadata, a, b):
     """The largest event that both stations recorded."""
     events = metadata[metadata["station_code"].isin([a, b])].groupby("source_id")
@@ -110,11 +110,11 @@ for station, column in zip(pair, axes.T):
                            title=f"{station}, M {row['source_magnitude']:.1f} at {row['path_hyp_distance_km']:.0f} km")
 plt.show()
 
-# %% mystnb={"figure": {"caption": "Effective amplitude spectra of all records of the five stations: median (line) and 16\u201384 % of records (band), smoothed. The spread is that of magnitudes and distances.", "name": "fig-synthetic-spectra"}, "image": {"alt": "Smoothed Fourier amplitude spectra of the five synthetic stations on logarithmic axes."}}
+# %% mystnb={"figure": {"caption": "Effective amplitude spectra of all records of the five stations: median (line) and 16\u201384 % of records (band), smoothed. The spread is that of magnitudes and distances.", "name": "fig-synthetic-spectra"}, "image": {"alt": "Smoothed Fourier amplitude spectra of the five synthetic stations on logarithmic axes."}} tags=["hide-input"]
 waveforms = {station: data.waveforms(data.select([station])) for station in stations}
 measured = {station: scoring.measure(x, data.sampling_rate_hz) for station, x in waveforms.items()}
 centres = np.geomspace(0.2, 20, 120)
-figure, axes = figures.grid(5, 5, width=12, height=2.8, sharey=True)
+figure, axes = figures.grid(5, 5, width=9.8, height=2.5, sharey=True)
 for (station, x), ax in zip(waveforms.items(), axes):
     figures.plot_curves(centres, spectra.effective_amplitude(x, data.sampling_rate_hz, centres), ax, name=station,
                         ylabel="EAS [cm/s]")
@@ -129,10 +129,10 @@ plt.show()
 # {numref}`fig-synthetic-f0` show that it succeeded. They do not show that the synthetic records are like the real
 # ones in anything else.
 
-# %% mystnb={"figure": {"caption": "HVSR of the synthetic records (grey band: 16\u201384 %, black: median) and the authors' published median over real records (coloured).", "name": "fig-synthetic-hvsr"}, "image": {"alt": "Median HVSR of five synthetic stations, each close to the published real curve."}} tags=["needs-published"]
+# %% mystnb={"figure": {"caption": "HVSR of the synthetic records (grey band: 16\u201384 %, black: median) and the authors' published median over real records (coloured).", "name": "fig-synthetic-hvsr"}, "image": {"alt": "Median HVSR of five synthetic stations, each close to the published real curve."}} tags=["hide-input", "needs-published"]
 with runs.if_available():
     published = remote.published()
-    figure, axes = figures.grid(len(stations), 5, width=12, height=2.8, sharey=True)
+    figure, axes = figures.grid(len(stations), 5, width=9.8, height=2.5, sharey=True)
     for (station, m), ax in zip(measured.items(), axes):
         figures.plot_curves(m.freq_hz, m.curves, ax, name="held-out", label="synthetic")
         real = published.get(station.removesuffix("-like"))
@@ -142,19 +142,23 @@ with runs.if_available():
     axes[0].legend(fontsize=7)
     plt.show()
 
-# %% mystnb={"figure": {"caption": "Site frequencies f0 of the synthetic records (grey) and of the authors' real records (outline), in the paper's 20 bins.", "name": "fig-synthetic-f0"}, "image": {"alt": "Histograms of f0 for five stations, synthetic and published."}} tags=["needs-published"]
+# %% mystnb={"figure": {"caption": "Site frequencies f0 of the synthetic records (grey) and of the authors' real records (outline), in the paper's 20 bins.", "name": "fig-synthetic-f0"}, "image": {"alt": "Histograms of f0 for five stations, synthetic and published."}} tags=["hide-input", "needs-published"]
 with runs.if_available():
-    published, rows = remote.published(), {}
-    figure, axes = figures.grid(len(stations), 5, width=12, height=2.6, sharey=True)
+    published = remote.published()
+    figure, axes = figures.grid(len(stations), 5, width=9.8, height=2.4, sharey=True)
     for (station, m), ax in zip(measured.items(), axes):
         real = published.get(station.removesuffix("-like"))
-        if not real:
-            continue
-        figures.plot_f0({"held-out": m.f0_hz, "published": real["f0_real"]}, ax).set_title(station)
-        rows[station] = {"median f0 synthetic [Hz]": np.median(m.f0_hz), "median f0 published [Hz]": np.median(real["f0_real"]),
-                         "f0 similarity": scoring.similarity(m.f0_hz, real["f0_real"]),
-                         "curve error [ln]": scoring.curve_error(m.median_curve, real["hvsr_median_real"], spectra.CURVE_HZ)}
+        figures.plot_f0({"held-out": m.f0_hz} | ({"published": real["f0_real"]} if real else {}), ax).set_title(station)
     plt.show()
+
+# %% tags=["needs-published"]
+with runs.if_available():
+    published, rows = remote.published(), {}
+    for station, m in measured.items():
+        if real := published.get(station.removesuffix("-like")):
+            rows[station] = {"median f0 synthetic [Hz]": np.median(m.f0_hz), "median f0 published [Hz]": np.median(real["f0_real"]),
+                             "f0 similarity": scoring.similarity(m.f0_hz, real["f0_real"]),
+                             "curve error [ln]": scoring.curve_error(m.median_curve, real["hvsr_median_real"], spectra.CURVE_HZ)}
     display(pd.DataFrame.from_dict(rows, orient="index").round(2))
 
 # %% [markdown]
@@ -165,7 +169,7 @@ with runs.if_available():
 # acceleration, and the reader compares it with the data before it accepts the record: a wrong unit or a swapped column is an error, not a
 # different answer.
 
-# %% mystnb={"figure": {"caption": "A real record: AFAD station 6501, 6 January 2012, M 4.2. Data: AFAD.", "name": "fig-real-waveforms"}, "image": {"alt": "Three-component accelerogram of a real earthquake recorded at AFAD station 6501."}} tags=["needs-afad-mat"]
+# %% mystnb={"figure": {"caption": "A real record: AFAD station 6501, 6 January 2012, M 4.2. Data: AFAD.", "name": "fig-real-waveforms"}, "image": {"alt": "Three-component accelerogram of a real earthquake recorded at AFAD station 6501."}} tags=["hide-input", "needs-afad-mat"]
 with runs.if_available():
     real_records = [readers.read(path) for path in remote.collection("afad-mat")]
     record = next(r for r in real_records if r.station == "6501")
@@ -173,13 +177,13 @@ with runs.if_available():
     figures.plot_waveforms(record.data, record.sampling_rate_hz, axes, title=f"AFAD {record.station}, {record.event}")
     plt.show()
 
-# %% mystnb={"figure": {"caption": "HVSR of nine real AFAD records, first 60 s, by the paper's recipe. The dot is f0, by the paper's rule the largest value in 1\u201320 Hz. Single records are noisy: the two of station 2404 peak at 8.6 and 10.1 Hz.", "name": "fig-real-hvsr"}, "image": {"alt": "HVSR curves of nine real records with their f0 marked."}} tags=["needs-afad-mat"]
+# %% mystnb={"figure": {"caption": "HVSR of nine real AFAD records, first 60 s, by the paper's recipe. The dot is f0, by the paper's rule the largest value in 1\u201320 Hz. Single records are noisy: the two of station 2404 peak at 8.6 and 10.1 Hz.", "name": "fig-real-hvsr"}, "image": {"alt": "HVSR curves of nine real records with their f0 marked."}} tags=["hide-input", "needs-afad-mat"]
 with runs.if_available():
     real_records = [readers.read(path) for path in remote.collection("afad-mat")]
     windows = [records.standardise(r, 100.0, 60.0) for r in real_records]
     freq_hz, curves = spectra.hvsr(runs.stack(windows), 100.0)
     f0_hz = spectra.f0(freq_hz, curves)
-    figure, axes = figures.grid(len(windows), 5, width=12, height=2.3, sharey=True)
+    figure, axes = figures.grid(len(windows), 5, width=9.8, height=2.1, sharey=True)
     for window, curve, peak, ax in zip(windows, curves, f0_hz, axes):
         figures.plot_curves(freq_hz, curve[None], ax, name="held-out")
         ax.plot(peak, curve.max(), "o", color=figures.colour("published"))

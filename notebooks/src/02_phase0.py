@@ -23,7 +23,7 @@
 # for. After a minute of training the small network of this page returns records of stations it
 # has never seen, with nearly the right waveform and the right HVSR.
 #
-# | | |
+# | At a glance | |
 # |---|---|
 # | Reproduces | the paper's Phase 0 (unsupervised pre-training) |
 # | Needs | the corpus of {ref}`data` |
@@ -72,7 +72,7 @@ save_checkpoint(here.path("phase0"), network, here.settings, stations=[], corpus
 print(f"{sum(p.numel() for p in network.parameters()):,} weights, of which {network.position.numel():,} in the position table")
 history.iloc[[0, len(history) // 2, -1]].round(3)
 
-# %% mystnb={"figure": {"caption": "Loss of Phase 0. Validation events are unseen earthquakes at the same stations. Training losses include dropout, so they lie higher.", "name": "fig-phase0-loss"}, "image": {"alt": "Training and validation loss falling over the epochs of Phase 0."}}
+# %% mystnb={"figure": {"caption": "Loss of Phase 0. Validation events are unseen earthquakes at the same stations. Training losses include dropout, so they lie higher.", "name": "fig-phase0-loss"}, "image": {"alt": "Training and validation loss falling over the epochs of Phase 0."}} tags=["hide-input"]
 figures.plot_history(history, plt.subplots(figsize=(6, 3.4))[1], ylabel="Mean squared error")
 plt.show()
 
@@ -91,7 +91,7 @@ def reconstruct(x):
 original = {station: data.waveforms(data.select([station], "test")) for station in stations}
 decoded = {station: reconstruct(x) for station, x in original.items()}
 
-# %% mystnb={"figure": {"caption": "A test record (black) and its reconstruction (coloured): whole, and ten seconds of it.", "name": "fig-reconstruction"}, "image": {"alt": "A three-component record and its reconstruction lie on top of each other."}}
+# %% mystnb={"figure": {"caption": "A test record (black) and its reconstruction (coloured): whole, and ten seconds of it.", "name": "fig-reconstruction"}, "image": {"alt": "A three-component record and its reconstruction lie on top of each other."}} tags=["hide-input"]
 station = stations[0]
 strongest = np.abs(original[station]).max(axis=(1, 2)).argmax()
 x, y = original[station][strongest], decoded[station][strongest]
@@ -105,9 +105,9 @@ for cut, column, title in ((slice(None), axes[:, 0], f"{station}, synthetic test
 axes[0, 0].legend(loc="lower right")
 plt.show()
 
-# %% mystnb={"figure": {"caption": "Effective amplitude spectra of the test records: original (black, band 16\u201384 %) and reconstructed.", "name": "fig-reconstruction-spectra"}, "image": {"alt": "Median Fourier spectra of original and reconstructed records for five stations."}}
+# %% mystnb={"figure": {"caption": "Effective amplitude spectra of the test records: original (black, band 16\u201384 %) and reconstructed.", "name": "fig-reconstruction-spectra"}, "image": {"alt": "Median Fourier spectra of original and reconstructed records for five stations."}} tags=["hide-input"]
 centres = np.geomspace(0.3, 20, 100)
-figure, axes = figures.grid(len(stations), 5, width=12, height=2.8, sharey=True)
+figure, axes = figures.grid(len(stations), 5, width=9.8, height=2.5, sharey=True)
 for station, ax in zip(stations, axes):
     for name, x in (("held-out", original[station]), ("reconstruction", decoded[station])):
         figures.plot_curves(centres, spectra.effective_amplitude(x, data.sampling_rate_hz, centres), ax, name=name,
@@ -117,7 +117,7 @@ for station, ax in zip(stations, axes):
 axes[0].legend(fontsize=7)
 plt.show()
 
-# %% mystnb={"figure": {"caption": "HVSR and f0 of the test records and of their reconstructions.", "name": "fig-reconstruction-hvsr"}, "image": {"alt": "HVSR curves and f0 histograms, original and reconstructed, five stations."}}
+# %% mystnb={"figure": {"caption": "HVSR and f0 of the test records and of their reconstructions.", "name": "fig-reconstruction-hvsr"}, "image": {"alt": "HVSR curves and f0 histograms, original and reconstructed, five stations."}} tags=["hide-input"]
 measured = {name: {s: scoring.measure(x, data.sampling_rate_hz) for s, x in records.items()}
             for name, records in (("held-out", original), ("reconstruction", decoded))}
 figures.station_panels(measured)
@@ -156,6 +156,10 @@ pd.DataFrame(rows).groupby("block").agg(
     {"grids": "mean", "first period [samples]": ["min", "median", "max"], "largest weight": "median"}).round(2)
 
 # %% [markdown]
+# Half of the records fold by the shortest period there is, two samples, and the softmax gives nearly everything to one period
+# (a weight of 1.0). No earthquake has a period of two samples: the table of positions, which starts as white noise and is added before the periods are
+# sought, decides with the record. In the published code the order is the same.
+#
 # ## Things to try
 #
 # * `phase0_epochs = 3`: what does a code look like that has not learned enough? Look at the HVSR before the waveforms.

@@ -25,7 +25,7 @@
 # The result keeps each station's HVSR and $f_0$, as the paper says. It is also less than half as strong and half as varied as
 # the records it was made from, which neither HVSR nor $f_0$ can show. {ref}`published-generator` explains why.
 #
-# | | |
+# | At a glance | |
 # |---|---|
 # | Reproduces | the paper's Phase 1 (station-conditioned fine-tuning) and its generator |
 # | Needs | the corpus of {ref}`data`, the checkpoint of {ref}`phase0` |
@@ -76,7 +76,7 @@ save_checkpoint(here.path("phase1"), network, here.settings, stations=stations, 
 print(f"latent noise: standard deviation {float(extra['noise_std'].mean()):.3f} (mean over {extra['noise_std'].numel()} channels)")
 history.round(4)
 
-# %% mystnb={"figure": {"caption": "Loss of Phase 1. Training losses include dropout and latent noise, validation losses do not.", "name": "fig-phase1-loss"}, "image": {"alt": "Training and validation loss over the epochs of Phase 1."}}
+# %% mystnb={"figure": {"caption": "Loss of Phase 1. Training losses include dropout and latent noise, validation losses do not.", "name": "fig-phase1-loss"}, "image": {"alt": "Training and validation loss over the epochs of Phase 1."}} tags=["hide-input"]
 figures.plot_history(history, plt.subplots(figsize=(6, 3.2))[1], ylabel="Mean squared error")
 plt.show()
 
@@ -92,15 +92,15 @@ generated = {station: runs.stack(records) for station, records in new.items()}
 held_out = {station: data.waveforms(data.select([station], "test")) for station in stations}
 print("one record of", stations[0], "is made from the recorded traces", new[stations[0]][0].meta["generator_sources"].split(";"))
 
-# %% mystnb={"figure": {"caption": "North components of held-out synthetic records (above) and of generated ones (below), each scaled to its own peak, which is written beside it. Generated records start everywhere at once: they are averages of five with different onsets.", "name": "fig-phase1-traces"}, "image": {"alt": "Four held-out and four generated traces for each of five stations."}}
-figure, axes = plt.subplots(2, len(stations), figsize=(2.5 * len(stations), 5.6), sharex=True)
+# %% mystnb={"figure": {"caption": "North components of held-out synthetic records (above) and of generated ones (below), each scaled to its own peak, which is written beside it. Generated records start everywhere at once: they are averages of five with different onsets.", "name": "fig-phase1-traces"}, "image": {"alt": "Four held-out and four generated traces for each of five stations."}} tags=["hide-input"]
+figure, axes = plt.subplots(2, len(stations), figsize=(2 * len(stations), 5), sharex=True)
 for station, column in zip(stations, axes.T):
     figures.plot_traces(held_out[station][:4, 1], data.sampling_rate_hz, column[0], name="held-out", title=station)
     figures.plot_traces(generated[station][:4, 1], data.sampling_rate_hz, column[1], name="TimesNet-Gen")
     column[0].set_xlabel("")
 plt.show()
 
-# %% mystnb={"figure": {"caption": "Held-out synthetic records (black; band: 16\u201384 %) and TimesNet-Gen: HVSR above, f0 below.", "name": "fig-phase1-hvsr"}, "image": {"alt": "Median HVSR and f0 histograms of held-out and generated records for five stations."}}
+# %% mystnb={"figure": {"caption": "Held-out synthetic records (black; band: 16\u201384 %) and TimesNet-Gen: HVSR above, f0 below.", "name": "fig-phase1-hvsr"}, "image": {"alt": "Median HVSR and f0 histograms of held-out and generated records for five stations."}} tags=["hide-input"]
 real = {station: scoring.measure(x, data.sampling_rate_hz) for station, x in held_out.items()}
 made = {station: scoring.measure(x, data.sampling_rate_hz) for station, x in generated.items()}
 figures.station_panels({"held-out": real, "TimesNet-Gen": made})

@@ -22,7 +22,7 @@
 # Its results "remained consistent" with the conditioned model. They do here too. The reason is simple: what makes a
 # generated record belong to a station are the five recorded ones that it averages, and those are the same.
 #
-# | | |
+# | At a glance | |
 # |---|---|
 # | Reproduces | the paper's zero-shot experiment |
 # | Needs | the corpus of {ref}`data`, the checkpoint of {ref}`phase0`, the records of {ref}`phase1` |
@@ -71,7 +71,7 @@ here.keep("zero-shot", new)
 generated = {station: runs.stack(records) for station, records in new.items()}
 held_out = {station: data.waveforms(data.select([station], "test")) for station in stations}
 
-# %% mystnb={"figure": {"caption": "Held-out synthetic records (black; band: 16\u201384 %), TimesNet-Gen after Phase 1, and the zero-shot model: HVSR above, f0 below.", "name": "fig-zero-shot-hvsr"}, "image": {"alt": "Median HVSR and f0 histograms: held-out, conditioned and zero-shot, five stations."}}
+# %% mystnb={"figure": {"caption": "Held-out synthetic records (black; band: 16\u201384 %), TimesNet-Gen after Phase 1, and the zero-shot model: HVSR above, f0 below.", "name": "fig-zero-shot-hvsr"}, "image": {"alt": "Median HVSR and f0 histograms: held-out, conditioned and zero-shot, five stations."}} tags=["hide-input"]
 real = {station: scoring.measure(x, data.sampling_rate_hz) for station, x in held_out.items()}
 made = {station: scoring.measure(x, data.sampling_rate_hz) for station, x in generated.items()}
 conditioned = {station: scoring.measure(x, data.sampling_rate_hz) for station, x in here.generated("timesnet-gen").items()}
@@ -86,7 +86,7 @@ scoring.compare(real, made).round(2)
 #
 # Both averaged the same records, so their generated records can be compared one by one.
 
-# %% mystnb={"figure": {"caption": "One generated record of the first station: after Phase 1 (black) and zero-shot (coloured), from the same five recorded ones.", "name": "fig-zero-shot-pair"}, "image": {"alt": "Two generated three-component records that nearly coincide."}}
+# %% mystnb={"figure": {"caption": "One generated record of the first station: after Phase 1 (black) and zero-shot (coloured), from the same five recorded ones.", "name": "fig-zero-shot-pair"}, "image": {"alt": "Two generated three-component records that nearly coincide."}} tags=["hide-input"]
 with_numbers = here.generated("timesnet-gen")
 figure, axes = plt.subplots(3, 1, figsize=(8, 4.6), sharex=True)
 figures.plot_waveforms(with_numbers[stations[0]][0], data.sampling_rate_hz, axes, title=stations[0],

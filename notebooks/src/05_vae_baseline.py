@@ -25,7 +25,7 @@
 # On this run it finds each station's level and roughly its HVSR, but not the fine shape of a record: a network trained on
 # mean squared error cannot predict a phase, and answers with something near its mean.
 #
-# | | |
+# | At a glance | |
 # |---|---|
 # | Reproduces | the paper's baseline, from its description |
 # | Needs | the corpus of {ref}`data` |
@@ -76,7 +76,7 @@ save_checkpoint(here.path("vae"), network, here.settings, stations=stations, cor
 print(f"{sum(p.numel() for p in network.parameters()):,} weights")
 history.iloc[[0, len(history) // 2, -1]].round(3)
 
-# %% mystnb={"figure": {"caption": "Loss of the VAE on training and validation events.", "name": "fig-vae-loss"}, "image": {"alt": "Training and validation loss of the VAE over its epochs."}}
+# %% mystnb={"figure": {"caption": "Loss of the VAE on training and validation events.", "name": "fig-vae-loss"}, "image": {"alt": "Training and validation loss of the VAE over its epochs."}} tags=["hide-input"]
 figures.plot_history(history, plt.subplots(figsize=(6, 3.2))[1], ylabel="Error + weighted divergence")
 plt.show()
 
@@ -93,15 +93,15 @@ here.keep("vae", new)
 generated = {station: runs.stack(records) for station, records in new.items()}
 held_out = {station: data.waveforms(data.select([station], "test")) for station in stations}
 
-# %% mystnb={"figure": {"caption": "North components of held-out synthetic records (above) and of the VAE's (below), each scaled to its own peak.", "name": "fig-vae-traces"}, "image": {"alt": "Four held-out and four VAE-generated traces for each of five stations."}}
-figure, axes = plt.subplots(2, len(stations), figsize=(2.5 * len(stations), 5.6), sharex=True)
+# %% mystnb={"figure": {"caption": "North components of held-out synthetic records (above) and of the VAE's (below), each scaled to its own peak.", "name": "fig-vae-traces"}, "image": {"alt": "Four held-out and four VAE-generated traces for each of five stations."}} tags=["hide-input"]
+figure, axes = plt.subplots(2, len(stations), figsize=(2 * len(stations), 5), sharex=True)
 for station, column in zip(stations, axes.T):
     figures.plot_traces(held_out[station][:4, 1], data.sampling_rate_hz, column[0], name="held-out", title=station)
     figures.plot_traces(generated[station][:4, 1], data.sampling_rate_hz, column[1], name="VAE")
     column[0].set_xlabel("")
 plt.show()
 
-# %% mystnb={"figure": {"caption": "Held-out synthetic records (black; band: 16\u201384 %) and the VAE: HVSR above, f0 below.", "name": "fig-vae-hvsr"}, "image": {"alt": "Median HVSR and f0 histograms of held-out and VAE records for five stations."}}
+# %% mystnb={"figure": {"caption": "Held-out synthetic records (black; band: 16\u201384 %) and the VAE: HVSR above, f0 below.", "name": "fig-vae-hvsr"}, "image": {"alt": "Median HVSR and f0 histograms of held-out and VAE records for five stations."}} tags=["hide-input"]
 real = {station: scoring.measure(x, data.sampling_rate_hz) for station, x in held_out.items()}
 made = {station: scoring.measure(x, data.sampling_rate_hz) for station, x in generated.items()}
 figures.station_panels({"held-out": real, "VAE": made})

@@ -26,7 +26,7 @@
 # right and the numbers depend on how the matrix is built. On this run an average of five raw records, with no network at all,
 # scores as well as TimesNet-Gen.
 #
-# | | |
+# | At a glance | |
 # |---|---|
 # | Reproduces | the paper's HVSR and $f_0$ figures, its confusion matrices and its NCC |
 # | Needs | the authors' published arrays; the corpus and the generated records of {ref}`phase1`, {ref}`zero-shot`, {ref}`vae-baseline` |
@@ -76,37 +76,37 @@ def published_lists():
         ("held-out", "f0_real"), ("TimesNet-Gen", "f0_timesnet"), ("VAE", "f0_vae"))}
 
 
-# %% mystnb={"figure": {"caption": "Published median HVSR of five AFAD stations: real records (black) and TimesNet-Gen (blue). The VAE's curves were not published.", "name": "fig-published-hvsr"}, "image": {"alt": "Five panels of published HVSR curves, real and TimesNet-Gen, which nearly coincide."}} tags=["needs-published"]
+# %% mystnb={"figure": {"caption": "Published median HVSR of five AFAD stations: real records (black) and TimesNet-Gen (blue). The VAE's curves were not published.", "name": "fig-published-hvsr"}, "image": {"alt": "Five panels of published HVSR curves, real and TimesNet-Gen, which nearly coincide."}} tags=["hide-input", "needs-published"]
 with runs.if_available():
     published = remote.published()
-    figure, axes = figures.grid(5, 5, width=12, height=2.8, sharey=True)
+    figure, axes = figures.grid(5, 5, width=9.8, height=2.5, sharey=True)
     for (station, arrays), ax in zip(published.items(), axes):
         figures.plot_published(arrays, ax).set_title(f"AFAD {station}")
     axes[0].legend(fontsize=8)
     plt.show()
 
-# %% mystnb={"figure": {"caption": "Published f0 of the five AFAD stations in the paper's bins: real (grey), TimesNet-Gen (blue), VAE (orange).", "name": "fig-published-f0"}, "image": {"alt": "Histograms of published f0 lists for five stations."}} tags=["needs-published"]
+# %% mystnb={"figure": {"caption": "Published f0 of the five AFAD stations in the paper's bins: real (grey), TimesNet-Gen (blue), VAE (orange).", "name": "fig-published-f0"}, "image": {"alt": "Histograms of published f0 lists for five stations."}} tags=["hide-input", "needs-published"]
 with runs.if_available():
     published, lists = published_lists()
-    figure, axes = figures.grid(5, 5, width=12, height=2.6, sharey=True)
+    figure, axes = figures.grid(5, 5, width=9.8, height=2.4, sharey=True)
     for i, (station, ax) in enumerate(zip(published, axes)):
         figures.plot_f0({name: values[i] for name, values in lists.items()}, ax).set_title(f"AFAD {station}")
     plt.show()
 
-# %% mystnb={"figure": {"caption": "S\u00d7S similarity of the published lists: real stations in rows, generated ones in columns. A perfect model has ones on the diagonal and, as the real stations themselves overlap, not quite zeros elsewhere.", "name": "fig-published-matrix"}, "image": {"alt": "Two five by five confusion matrices from the published arrays."}} tags=["needs-published"]
+# %% mystnb={"figure": {"caption": "S\u00d7S similarity of the published lists: real stations in rows, generated ones in columns. A perfect model has ones on the diagonal and, as the real stations themselves overlap, not quite zeros elsewhere.", "name": "fig-published-matrix"}, "image": {"alt": "Two five by five confusion matrices from the published arrays."}} tags=["hide-input", "needs-published"]
 with runs.if_available():
     published, lists = published_lists()
-    figure, axes = plt.subplots(1, 2, figsize=(9.5, 4.4))
+    figure, axes = plt.subplots(1, 2, figsize=(8.4, 4))
     for name, ax in zip(("TimesNet-Gen", "VAE"), axes):
         matrix = scoring.similarity_matrix(lists["held-out"], lists[name])
         figures.plot_similarity(matrix, [f"R {s}" for s in published], [f"G {s}" for s in published], ax,
                                 title=f"{name}, NCC {scoring.ncc(matrix, np.eye(5)):.3f}")
     plt.show()
 
-# %% mystnb={"figure": {"caption": "The same as 2S\u00d72S: real (R) and generated (G) lists interleaved, as the published code arranges them.", "name": "fig-published-matrix-pairs"}, "image": {"alt": "Two ten by ten interleaved confusion matrices from the published arrays."}} tags=["needs-published"]
+# %% mystnb={"figure": {"caption": "The same as 2S\u00d72S: real (R) and generated (G) lists interleaved, as the published code arranges them.", "name": "fig-published-matrix-pairs"}, "image": {"alt": "Two ten by ten interleaved confusion matrices from the published arrays."}} tags=["hide-input", "needs-published"]
 with runs.if_available():
     published, lists = published_lists()
-    figure, axes = plt.subplots(1, 2, figsize=(12.5, 6.2))
+    figure, axes = plt.subplots(1, 2, figsize=(11.5, 5.9))
     names = [f"{kind} {s}" for s in published for kind in "RG"]
     for name, ax in zip(("TimesNet-Gen", "VAE"), axes):
         both = scoring.interleaved(lists["held-out"], lists[name])
@@ -117,15 +117,13 @@ with runs.if_available():
 # %% tags=["needs-published"]
 with runs.if_available():
     published, lists = published_lists()
-    columns = ["SxS", "SxS low", "SxS high", "2Sx2S", "2Sx2S low", "2Sx2S high"]
     scored = pd.DataFrame({name: scoring.score_f0(lists["held-out"], lists[name], seed=here.settings.seed)
                            for name in ("TimesNet-Gen", "VAE")}).T
-    scored["paper"] = [0.93, 0.81]
-    display(scored[["paper"] + columns + ["mean diagonal", "stations told apart"]].round(3))
-    display(scoring.reference_scores(lists["held-out"], seed=here.settings.seed)[columns].round(3))
+    scored.insert(0, "paper", [0.93, 0.81])
+    display(scoring.readable(scored), scoring.readable(scoring.reference_scores(lists["held-out"], seed=here.settings.seed)))
 
 # %% [markdown]
-# `low` and `high` bound a 95 % bootstrap interval: real and generated lists both drawn anew. The second table says what an NCC is worth
+# Brackets hold 95 % bootstrap intervals: real and generated lists both drawn anew. The second table says what an NCC is worth
 # on these five stations without any model.
 #
 # **Why 0.93 and 0.81 are not here.** The paper's numbers stand in their own column because neither form of the matrix gives them from these arrays;
@@ -139,10 +137,10 @@ with runs.if_available():
 # %% tags=["needs-published"]
 with runs.if_available():
     published = remote.published()
-    display(pd.DataFrame({station: {
+    display(pd.DataFrame.from_dict({station: {
         "real": len(a["f0_real"]), "different": len(np.unique(a["f0_real"])), "TimesNet": len(a["f0_timesnet"]),
         "VAE": len(a["f0_vae"]), "row-by-row correlation, TimesNet": np.corrcoef(a["f0_real"], a["f0_timesnet"])[0, 1],
-    } for station, a in published.items()}).T.round(2))
+    } for station, a in published.items()}, orient="index").round(2))
 
 # %% [markdown]
 # ## This run
@@ -163,11 +161,11 @@ for generator in (RecordAverage(data, stations, here.settings.records_to_mix), R
                             for s in stations}
 measured = {name: {s: scoring.measure(x[s], data.sampling_rate_hz) for s in stations} for name, x in sets.items()}
 
-# %% mystnb={"figure": {"caption": "This run, synthetic records: median HVSR of held-out records (black; band: 16\u201384 %) and of the three models and the average without a network.", "name": "fig-run-hvsr"}, "image": {"alt": "Five panels of HVSR curves from held-out records, TimesNet-Gen, zero-shot, VAE and the plain average, with f0 histograms below."}}
+# %% mystnb={"figure": {"caption": "This run, synthetic records: median HVSR of held-out records (black; band: 16\u201384 %) and of the three models and the average without a network.", "name": "fig-run-hvsr"}, "image": {"alt": "Five panels of HVSR curves from held-out records, TimesNet-Gen, zero-shot, VAE and the plain average, with f0 histograms below."}} tags=["hide-input"]
 figures.station_panels({name: m for name, m in measured.items() if name != "replay"})
 plt.show()
 
-# %% mystnb={"figure": {"caption": "This run: S\u00d7S similarity of f0 between held-out stations (rows) and generated ones (columns).", "name": "fig-run-matrices"}, "image": {"alt": "Five by five confusion matrices of five generators."}}
+# %% mystnb={"figure": {"caption": "This run: S\u00d7S similarity of f0 between held-out stations (rows) and generated ones (columns).", "name": "fig-run-matrices"}, "image": {"alt": "Five by five confusion matrices of five generators."}} tags=["hide-input"]
 real = scoring.f0_lists(measured["held-out"])
 models = [name for name in measured if name != "held-out"]
 short = [s.removesuffix("-like") for s in stations]
@@ -180,12 +178,11 @@ plt.show()
 # %%
 scores = pd.DataFrame({name: scoring.score_f0(real, scoring.f0_lists(measured[name]), seed=here.settings.seed)
                        for name in models}).T
-columns = ["SxS", "SxS low", "SxS high", "2Sx2S", "2Sx2S low", "2Sx2S high"]
-display(scores[columns + ["mean diagonal", "stations told apart"]].round(3))
-display(scoring.reference_scores(real, [here.settings.generated_records] * len(real), seed=here.settings.seed)[columns].round(3))
+display(scoring.readable(scores), scoring.readable(scoring.reference_scores(
+    real, [here.settings.generated_records] * len(real), seed=here.settings.seed)))
 
 # %% [markdown]
-# The intervals overlap for all generators that start from recorded accelerograms: the NCC cannot tell
+# In {numref}`fig-run-hvsr` the curves of TimesNet-Gen, zero-shot and average lie on each other. In the table their intervals overlap for all generators that start from recorded accelerograms: the NCC cannot tell
 # TimesNet-Gen from a plain average, nor from a replay. It can tell them all from the VAE, which has to invent its records.
 #
 # ## Beside the paper's score
@@ -201,8 +198,9 @@ scores.join(beside).to_csv(here.path("scores.csv"))
 beside.round(2)
 
 # %% [markdown]
-# Averages of five records, with or without a network, are too weak, too alike and too long. Only replay has the right
-# amplitudes, because it copies. A generator that deserves the name has to pass this table without copying.
+# Averages of five records, with or without a network, are too weak, too alike and too long. The VAE, which invents its records, has the
+# same faults in part. Only replay has the right amplitudes, because it copies. A generator that deserves the name has to pass this table
+# without copying.
 #
 # ## Things to try
 #
