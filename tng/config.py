@@ -45,21 +45,21 @@ class Settings(BaseModel):
         "standardised", description="mean squared error of standardised records, or in cm/s² as published")
     batch: int = Field(8, ge=1, description="records a step")
     phase0_epochs: int = Field(12, ge=1, description="passes over the other stations' records")
-    phase0_learning_rate: float = Field(3e-2, gt=0)
+    phase0_learning_rate: float = Field(3e-2, gt=0, description="at the start; it ends at 0")
     phase1_epochs: int = Field(4, ge=1, description="passes over the stations' own records")
-    phase1_learning_rate: float = Field(5e-3, gt=0)
+    phase1_learning_rate: float = Field(5e-3, gt=0, description="at the start; it ends at 0")
     noise_scale: float = Field(1.0, ge=0, description="latent noise in Phase 1, in its standard deviations")
-    weight_decay: float = Field(1e-4, ge=0)
+    weight_decay: float = Field(1e-4, ge=0, description="of AdamW")
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
-    precision: Literal["64-true", "32-true"] = "64-true"
+    precision: Literal["64-true", "32-true"] = Field("64-true", description="double or single")
     device: str = Field("cpu", description="cpu, cuda, mps, or auto")
 
     # the spectrogram VAE
-    vae_epochs: int = Field(20, ge=1)
-    vae_learning_rate: float = Field(3e-3, gt=0)
-    vae_latent: int = Field(8, ge=1, description="numbers in a latent code")
-    vae_channels: int = Field(16, ge=1, description="channels of its first convolution")
-    vae_kl_weight: float = Field(0.02, ge=0)
+    vae_epochs: int = Field(20, ge=1, description="passes over the stations' own records")
+    vae_learning_rate: float = Field(3e-3, gt=0, description="at the start; it ends at 0")
+    vae_latent: int = Field(8, ge=1, description="numbers in a code")
+    vae_channels: int = Field(16, ge=1, description="channels of the first convolution")
+    vae_kl_weight: float = Field(0.02, ge=0, description="weight of the divergence from the prior")
 
     # generation and scores
     records_to_mix: int = Field(5, ge=1, description="k: records whose codes are averaged")

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullFormatter, ScalarFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter, ScalarFormatter
 
 from tng.records import COMPONENTS
 from tng.scoring import F0_BINS_HZ, Measures
@@ -33,7 +33,8 @@ COLOURS = {                              # Okabe-Ito order: told apart with any 
 
 
 def use_style() -> None:
-    """The book's style, for a whole notebook."""
+    """The book's style of figures and tables, for a whole notebook."""
+    pd.set_option("display.max_colwidth", None)
     sns.set_theme(style="ticks", context="notebook", palette="colorblind", rc={
         "figure.dpi": 100, "savefig.dpi": 100, "figure.constrained_layout.use": True,
         "axes.grid": True, "grid.alpha": 0.3, "axes.spines.top": False, "axes.spines.right": False,
@@ -57,6 +58,16 @@ def log_frequency(ax: Axes, low_hz: float, high_hz: float) -> Axes:
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel("Frequency [Hz]")
     return ax
+
+
+def _log_values(ax: Axes, ylabel: str) -> None:
+    """A logarithmic axis of values, with plain numbers."""
+    ax.set_yscale("log")
+    low, high = ax.get_ylim()
+    ax.set_yticks([t for t in (0.001, 0.01, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 100) if low <= t <= high])
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_formatter(NullFormatter())
+    ax.set_ylabel(ylabel)
 
 
 def plot_waveforms(data, sampling_rate_hz: float, axes: Sequence[Axes], *, title: str = "", others=(),
@@ -103,13 +114,8 @@ def plot_curves(freq_hz, curves, ax: Axes, *, name: str, label: str | None = Non
         low, high = np.percentile(curves, [16, 84], axis=0)
         ax.fill_between(freq_hz, low, high, color=colour(name), alpha=0.15, lw=0)
     ax.plot(freq_hz, np.median(curves, axis=0), color=colour(name), label=label or name)
-    log_frequency(ax, freq_hz[0], freq_hz[-1])
-    ax.set_yscale("log")
-    ax.yaxis.set_major_formatter(ScalarFormatter())
-    ax.yaxis.set_minor_formatter(NullFormatter())
-    ax.set_yticks([t for t in (0.2, 0.5, 1, 2, 5, 10, 20) if ax.get_ylim()[0] <= t <= ax.get_ylim()[1]])
-    ax.set_ylabel(ylabel)
-    return ax
+    _log_values(ax, ylabel)
+    return log_frequency(ax, freq_hz[0], freq_hz[-1])
 
 
 def plot_f0(lists: Mapping[str, Sequence[float]], ax: Axes, bins_hz=F0_BINS_HZ) -> Axes:
@@ -128,6 +134,9 @@ def plot_history(history: pd.DataFrame, ax: Axes, *, ylabel: str = "Loss") -> Ax
     ax.plot(history["epoch"], history["train"], marker="o", ms=4, color=_COLOURS[0], label="training events")
     ax.plot(history["epoch"], history["validation"], marker="s", ms=4, color=_COLOURS[1], label="validation events")
     ax.set_yscale("log")
+    for axis in (ax.yaxis.set_major_formatter, ax.yaxis.set_minor_formatter):
+        axis("{x:g}")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("Epoch")
     ax.set_ylabel(ylabel)
     ax.legend()
@@ -196,6 +205,5 @@ def plot_published(station_arrays: Mapping, ax: Axes) -> Axes:
     for kind, name in (("real", "held-out"), ("timesnet", "TimesNet-Gen")):
         ax.plot(station_arrays[f"hvsr_freq_{kind}"], station_arrays[f"hvsr_median_{kind}"], color=colour(name),
                 label={"real": "real", "timesnet": "TimesNet-Gen"}[kind])
-    ax.set_yscale("log")
-    ax.set_ylabel("H/V [-]")
+    _log_values(ax, "H/V [-]")
     return log_frequency(ax, CURVE_HZ[0], CURVE_HZ[-1])

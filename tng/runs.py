@@ -115,7 +115,7 @@ class Run:
         """Some settings as a table: name, value, what it is."""
         fields = config.Settings.model_fields
         return pd.DataFrame([(n, getattr(self.settings, n), fields[n].description or "") for n in names],
-                            columns=["setting", "value", "meaning"], dtype=object).set_index("setting")
+                            columns=["setting", "value", "meaning"], dtype=object).set_index("setting").rename_axis(None)
 
 
 def _runs() -> Path:

@@ -90,7 +90,8 @@ new = {station: generator.sample(station, here.settings.generated_records, seed=
 here.keep("timesnet-gen", new)
 generated = {station: runs.stack(records) for station, records in new.items()}
 held_out = {station: data.waveforms(data.select([station], "test")) for station in stations}
-print("one record of", stations[0], "is made from the recorded traces", new[stations[0]][0].meta["generator_sources"].split(";"))
+sources = data.metadata.set_index("trace_name").loc[new[stations[0]][0].meta["generator_sources"].split(";")]
+print("the first new record of", stations[0], "averages its records of", ", ".join(sources["source_id"]))
 
 # %% mystnb={"figure": {"caption": "North components of held-out synthetic records (above) and of generated ones (below), each scaled to its own peak, which is written beside it. Generated records start everywhere at once: they are averages of five with different onsets.", "name": "fig-phase1-traces"}, "image": {"alt": "Four held-out and four generated traces for each of five stations."}} tags=["hide-input"]
 figure, axes = plt.subplots(2, len(stations), figsize=(2 * len(stations), 5), sharex=True)
