@@ -207,3 +207,14 @@ def test_colours_are_different():
 
 def test_spectra_of_generated_sets_have_a_median_curve(measures):
     assert measures["A"].median_curve.shape == spectra.CURVE_HZ.shape
+
+
+def test_held_out_records_are_those_of_test_events(small):
+    run = runs.start({"run": str(small), "window_s": 2.0})
+    data = run.corpus()
+    found = run.held_out(data, ["B"])
+    assert len(found["B"]) == len(data.select(["B"], "test")) > 0
+    one = [Record(np.random.default_rng(0).standard_normal((3, 100)), 50.0, "B", "e")]
+    corpus.write(one, small / "one", splits=(1, 0, 0))
+    with pytest.raises(runs.RunError, match="station B has no test records among its 1"):
+        run.held_out(corpus.Corpus.open(small / "one"), ["B"])

@@ -280,3 +280,8 @@ def test_divergence_against_torch():
     reference = torch.distributions.kl_divergence(torch.distributions.Normal(mean, (ln_var / 2).exp()),
                                                   torch.distributions.Normal(0.0, 1.0)).mean()
     torch.testing.assert_close(divergence(mean, ln_var), reference)
+
+
+def test_phase0_needs_other_stations(data):
+    with pytest.raises(TrainingError, match="stations other than A, B, C, D"):
+        phases.phase0(data, settings(), ["A", "B", "C", "D"])

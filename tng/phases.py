@@ -11,7 +11,7 @@ from torch import Tensor
 from tng.config import Settings
 from tng.corpus import Corpus
 from tng.timesnet import TimesNetGen, moments
-from tng.training import corpus_batches, fabric, train
+from tng.training import TrainingError, corpus_batches, fabric, train
 
 
 def reconstruction_loss(settings: Settings, noise_std: Tensor | None = None) -> Callable:
@@ -53,6 +53,9 @@ def phase0(corpus: Corpus, settings: Settings, stations: list[str], resume: Path
     """
     others = [code for code in corpus.stations if code not in stations]
     rows = corpus.select(others, "train")
+    if len(rows) == 0:
+        raise TrainingError(f"Phase 0 trains on stations other than {', '.join(stations)}, and {corpus.folder} holds no training "
+                            "records of any; add records of other stations, or name fewer stations (setting `stations`)")
     network, history = train(
         lambda: TimesNetGen(**settings.network()), reconstruction_loss(settings),
         corpus_batches(corpus, rows, settings), corpus_batches(corpus, corpus.select(others, "dev"), settings),

@@ -101,6 +101,16 @@ class Run:
                 raise RunError(f"no station {code!r} in {self.corpus_folder}: {config.nearest(code, corpus.stations)}")
         return chosen
 
+    def held_out(self, corpus: Corpus, stations: list[str]) -> dict[str, np.ndarray]:
+        """Test records of each station: station → (records, 3, samples) [cm/s²]; none at all is an error."""
+        rows = {station: corpus.select([station], "test") for station in stations}
+        for station, chosen in rows.items():
+            if len(chosen) == 0:
+                raise RunError(f"{self.corpus_folder}: station {station} has no test records among its "
+                               f"{len(corpus.select([station]))}; it needs records of more earthquakes, or name other "
+                               "stations (setting `stations`)")
+        return {station: corpus.waveforms(chosen) for station, chosen in rows.items()}
+
     def keep(self, name: str, generated: Mapping[str, list[Record]]) -> None:
         """Store generated records of each station as a corpus of their own under `generated/`."""
         everything = (record for records in generated.values() for record in records)

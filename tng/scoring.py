@@ -179,7 +179,9 @@ class Measures:
 
 
 def measure(data, sampling_rate_hz: float) -> Measures:
-    """HVSR, f0, PGA and duration of records (records, 3, samples) [cm/s²]."""
+    """HVSR, f0, PGA and duration of records (records, 3, samples) [cm/s²]; at least one is needed."""
+    if len(data) == 0:
+        raise ValueError("no records to measure: a station without records cannot be scored")
     freq_hz, curves = spectra.hvsr(data, sampling_rate_hz)
     return Measures(freq_hz, curves, spectra.f0(freq_hz, curves), intensity.horizontal_pga(data),
                     intensity.horizontal_duration(data, sampling_rate_hz))
