@@ -47,7 +47,8 @@ def test_start_takes_plain_parameters_only(tmp_path, monkeypatch):
         run.profile = "paper"
 
 
-def test_start_refuses_a_mistyped_parameter():
+def test_start_refuses_a_mistyped_parameter(monkeypatch):
+    monkeypatch.setattr(runs, "_started", False)
     with pytest.raises(config.ConfigError, match="unknown parameter 'profil': did you mean 'profile'"):
         runs.start({"profil": "paper"})
 
@@ -77,8 +78,12 @@ def test_a_corpus_of_another_window_is_refused(small):
 
 
 def test_stations(small):
-    run = runs.start({"run": str(small), "window_s": 2.0})
+    run = runs.start({"run": str(small), "window_s": 2.0, "records_to_mix": 2})
     assert run.stations(run.corpus()) == ["0205", "B", "C"]
+    with pytest.raises(runs.RunError, match="station 0205 has 6 training and 3 test records; 7"):
+        runs.start({"run": str(small), "window_s": 2.0, "records_to_mix": 7}).stations(run.corpus())
+    with pytest.raises(runs.RunError, match="only once"):
+        runs.start({"run": str(small), "window_s": 2.0, "records_to_mix": 2, "stations": ["B", "B"]}).stations(run.corpus())
     run = runs.start({"run": str(small), "window_s": 2.0, "stations": ["205"]})
     with pytest.raises(runs.RunError, match="no station '205'.*'0205'"):
         run.stations(run.corpus())
@@ -94,10 +99,35 @@ def test_generated_records_are_kept_and_found_again(small):
 
 
 def test_a_users_corpus_is_never_overwritten(small, tmp_path):
-    run = runs.start({"run": str(tmp_path / "run"), "corpus": str(small / "corpus"), "window_s": 2.0})
     before = (small / "corpus" / "metadata.csv").read_bytes()
-    assert run.make_corpus().fingerprint == run.corpus().fingerprint
+    for folder in (tmp_path / "run", small):                                # also where a run would put its own
+        run = runs.start({"run": str(folder), "corpus": str(small / "corpus"), "window_s": 2.0})
+        assert run.make_corpus().fingerprint == run.corpus().fingerprint
+    with pytest.raises(runs.RunError, match="was not simulated"):
+        runs.start({"run": str(small), "window_s": 2.0}).make_corpus()
     assert (small / "corpus" / "metadata.csv").read_bytes() == before
+
+
+def test_a_missing_corpus_that_was_named_is_made_by_ingest(tmp_path):
+    with pytest.raises(runs.RunError, match="tng ingest SOURCE --into"):
+        runs.start({"corpus": str(tmp_path / "mine")}).corpus()
+
+
+def test_generated_records_of_another_corpus_are_refused(small):
+    run = runs.start({"run": str(small), "window_s": 2.0})
+    run.keep("vae", {"B": [Record(np.random.default_rng(0).standard_normal((3, 100)), 50.0, "B", "x")]})
+    other = [Record(np.random.default_rng(i).standard_normal((3, 100)), 50.0, "B", f"e{i}") for i in range(9)]
+    corpus.write(other, small / "corpus", overwrite=True)
+    with pytest.raises(runs.RunError, match="another corpus.*05_vae_baseline again"):
+        run.generated("vae")
+
+
+def test_a_notebooks_setup_cell_can_be_run_again(monkeypatch):
+    monkeypatch.setattr(runs, "_started", False)
+    cell = {"profile": "quick", "d_ff": 9}
+    cell["here"] = runs.start(cell)
+    cell |= {"table": [1], "d_ff": 10}
+    assert runs.start(cell).settings.d_ff == 10
 
 
 def test_left_out_without_network(capsys):

@@ -30,7 +30,7 @@ def test_published_scores(published, model):
     assert score["SxS"] == pytest.approx(stations, abs=1e-6)
     assert score["2Sx2S"] == pytest.approx(pairs, abs=1e-6)
     assert score["mean diagonal"] == pytest.approx(diagonal, abs=1e-6)
-    assert score["stations told apart"] == told_apart
+    assert score["told apart"] == told_apart
 
 
 def test_published_matrix(published):
@@ -139,6 +139,7 @@ def test_real_intensity():
 
 def test_readable_keeps_every_score_and_its_interval(lists):
     table = scoring.readable(scoring.reference_scores(lists, draws=20))
-    assert list(table) == ["SxS [95 %]", "2Sx2S [95 %]"]
-    value, low, high = (float(word.strip("[],")) for word in table.loc["all stations pooled", "SxS [95 %]"].split())
+    assert list(table) == ["S×S [95 %]", "2S×2S [95 %]"]
+    value, low, high = (float(word.strip("[],")) for word in table.loc["all stations pooled", "S×S [95 %]"].split())
     assert low < value < high
+    assert "[" not in table.loc["copy of the real records", "S×S [95 %]"]

@@ -74,6 +74,17 @@ def test_phase0_never_sees_the_stations_it_will_generate_for(data, phase0, tmp_p
     assert equal(phases.phase0(other, settings(), STATIONS)[0], phase0[0])
 
 
+def test_nothing_learns_from_test_events(data, phase0, phase1, vae_network, tmp_path):
+    """Other test records, same weights: Phase 1 and the VAE, with its levels and its spread."""
+    rng = np.random.default_rng(8)
+    changed = [Record(100 * rng.standard_normal((3, SAMPLES)), RATE_HZ, r.station, r.event) if split == "test" else r
+               for r, split in ((data.record(row), data.metadata["split"][row]) for row in range(len(data)))]
+    other = corpus.write(changed, tmp_path / "other", seed=1)
+    assert not np.array_equal(other.waveforms(other.select("A", "test")), data.waveforms(data.select("A", "test")))
+    assert equal(phases.phase1(phase0[0], phase0[2], other, settings(), STATIONS)[0], phase1[0])
+    assert equal(train_vae(other, settings(), STATIONS)[0], vae_network)
+
+
 def test_the_library_leaves_the_global_random_state_alone(data):
     torch.manual_seed(5)
     before = torch.get_rng_state()
@@ -108,8 +119,12 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(data, phase0, tmp_p
     assert state.exists()
     with pytest.raises(TrainingError, match="other settings"):
         phases.phase0(data, settings(clip=2.0), STATIONS, resume=state)
-    network, history, _ = phases.phase0(data, settings(), STATIONS, resume=state)
-    assert equal(network, phase0[0]) and history.equals(phase0[1])
+    with pytest.raises(TrainingError, match="other settings"):
+        phases.phase0(data, settings(), ["A", "C"], resume=state)          # stations that training may have seen
+    for _ in range(2):                                                     # the second time nothing is left to do
+        network, history, _ = phases.phase0(data, settings(), STATIONS, resume=state)
+        assert equal(network, phase0[0]) and history.equals(phase0[1])
+    save_checkpoint(tmp_path / "phase0", network, settings(), stations=[], corpus=data, history=history, finished=state)
     assert not state.exists()
 
 
@@ -169,6 +184,12 @@ def test_bad_checkpoints(checkpoint):
     info = json.loads(card.read_text())
     card.write_text(json.dumps({**info, "arguments": {**info["arguments"], "d_ff": 7}}))
     with pytest.raises(TrainingError, match="do not belong together"):
+        load_checkpoint(checkpoint, TimesNetGen)
+    card.write_text(json.dumps({**info, "arguments": {**info["arguments"], "depth": 7}}))
+    with pytest.raises(TrainingError, match="other arguments"):
+        load_checkpoint(checkpoint, TimesNetGen)
+    card.write_text("[]")
+    with pytest.raises(TrainingError, match="not a checkpoint's description"):
         load_checkpoint(checkpoint, TimesNetGen)
     card.write_text(json.dumps(info))
     weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
@@ -285,3 +306,34 @@ def test_divergence_against_torch():
 def test_phase0_needs_other_stations(data):
     with pytest.raises(TrainingError, match="stations other than A, B, C, D"):
         phases.phase0(data, settings(), ["A", "B", "C", "D"])
+
+
+def test_bad_device_and_period_count():
+    with pytest.raises(TrainingError, match="device 'gpux' cannot be used"):
+        training.fabric(settings(device="gpux"))
+    with pytest.raises(ValueError, match="only 128 periods"):
+        TimesNetGen(**{**settings().network(), "top_k": 500})
+
+
+def test_every_model_of_a_run_generates(data, phase0, phase1, vae_network, tmp_path):
+    """What `tng generate` calls: each model by its name, from the run folder alone."""
+    import shutil
+
+    from tng import runs
+
+    shutil.copytree(data.folder, tmp_path / "corpus")
+    for name, network, stations in (("phase0", phase0[0], []), ("phase1", phase1[0], STATIONS), ("vae", vae_network, STATIONS)):
+        save_checkpoint(tmp_path / name, network, settings(), stations=stations, generates_for=STATIONS, corpus=data,
+                        history=phase0[1])
+    for model in runs.GENERATORS:
+        generator = runs.load_generator(model, tmp_path)
+        records = generator.sample("A", 2, seed=0)
+        assert len(records) == 2 and records[0].data.shape == (3, SAMPLES)
+    other = [Record(np.random.default_rng(i).standard_normal((3, SAMPLES)), RATE_HZ, "A", f"e{i}") for i in range(9)]
+    corpus.write(other, tmp_path / "other")
+    with pytest.raises(runs.RunError, match="trained on another corpus"):
+        runs.load_generator("timesnet-gen", tmp_path, tmp_path / "other")
+    run = runs.start({"run": str(tmp_path), "window_s": SAMPLES / RATE_HZ, "records_to_mix": 3})
+    assert run.load("phase1", TimesNetGen, run.corpus(), STATIONS)[0].arguments["stations"] == 2
+    with pytest.raises(runs.RunError, match="to generate for A, B, not for A, C"):
+        run.load("phase0", TimesNetGen, run.corpus(), ["A", "C"])

@@ -15,9 +15,9 @@ from tng import __version__
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="Site-specific strong-motion generation: from records to a corpus, from a corpus to new records.")
 
-Rate = Annotated[float, typer.Option(help="Sampling rate of every record [Hz].")]
-Window = Annotated[float, typer.Option(help="Length of every record, from its start [s].")]
-Seed = Annotated[int, typer.Option(help="Of everything drawn at random.")]
+Rate = Annotated[float, typer.Option(min=1, max=1000, help="Sampling rate of every record [Hz].")]
+Window = Annotated[float, typer.Option(min=1, max=3600, help="Length of every record, from its start [s].")]
+Seed = Annotated[int, typer.Option(min=0, help="Of everything drawn at random.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a corpus that is there.")]
 
 
@@ -79,7 +79,7 @@ def surrogate(into: Annotated[Path, typer.Option(help="Folder of the corpus.")],
 @app.command()
 def generate(station: Annotated[str, typer.Option(help="Station code.")],
              into: Annotated[Path, typer.Option(help="Folder of the corpus of new records.")],
-             run: Annotated[Path, typer.Option(help="Run folder with a trained model.")] = Path("runs/quick"),
+             run: Annotated[Path | None, typer.Option(help="Run folder with a trained model; default runs/quick.")] = None,
              model: Annotated[str, typer.Option(help="timesnet-gen, zero-shot, vae, average or replay.")] = "timesnet-gen",
              corpus: Annotated[Path | None, typer.Option(help="Corpus of the run, if it is not in the run folder.")] = None,
              n: Annotated[int, typer.Option("-n", min=1, help="Records to make.")] = 50,

@@ -20,14 +20,14 @@ class ConfigError(ValueError):
 class Settings(BaseModel):
     """Everything that decides the numbers of a run; the defaults are the quick profile."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     seed: int = Field(0, ge=0, description="of everything that is drawn at random")
 
     # records
     stations: tuple[str, ...] = Field((), description="stations to generate for; none: the five with most records")
-    sampling_rate_hz: float = Field(50.0, ge=40, description="of every record [Hz]")
-    window_s: float = Field(60.0, gt=0, description="length of every record, from its start [s]")
+    sampling_rate_hz: float = Field(50.0, ge=40, le=1000, description="of every record [Hz]")
+    window_s: float = Field(60.0, gt=0, le=3600, description="length of every record, from its start [s]")
     records_per_station: int = Field(100, ge=10, description="synthetic records of each of the five stations")
     random_stations: int = Field(20, ge=1, description="synthetic stations to pre-train on")
     records_per_random_station: int = Field(20, ge=2, description="synthetic records of each of those")

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator, NullFormatter, ScalarFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from tng.records import COMPONENTS
 from tng.scoring import F0_BINS_HZ, Measures
@@ -48,13 +48,20 @@ def colour(name: str):
     return COLOURS.get(name, "black")
 
 
+def dash(name: str) -> str:
+    """Lines that lie on others are dashed: the averages without a network."""
+    return "--" if name == "average" else "-"
+
+
 def log_frequency(ax: Axes, low_hz: float, high_hz: float) -> Axes:
     """A logarithmic frequency axis with plain numbers [Hz]."""
     ax.set_xscale("log")
     ax.set_xlim(low_hz, high_hz)
     ticks = [f for f in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if low_hz <= f <= high_hz]
+    if high_hz / low_hz > 30:                # more than a decade and a half: room for half of them
+        ticks = [f for f in ticks if f in (0.1, 0.5, 2, 10, 50)]
     ax.set_xticks(ticks)
-    ax.xaxis.set_major_formatter(ScalarFormatter())
+    ax.xaxis.set_major_formatter("{x:g}")
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel("Frequency [Hz]")
     return ax
@@ -97,7 +104,7 @@ def plot_traces(data, sampling_rate_hz: float, ax: Axes, *, name: str = "", titl
     for i, samples in enumerate(data):
         peak = np.abs(samples).max()
         ax.plot(np.arange(samples.size) / sampling_rate_hz, 0.45 * samples / peak - i, lw=0.5, color=colour(name))
-        ax.text(samples.size / sampling_rate_hz, -i + 0.12, f"{peak:.3g} cm/s²", ha="right", va="bottom", fontsize=7)
+        ax.text(samples.size / sampling_rate_hz, -i + 0.12, f"{peak:.3g} cm/s²", ha="right", va="bottom", fontsize=7, bbox={"facecolor": "white", "alpha": 0.8, "lw": 0, "pad": 0.5})
     ax.set_yticks([])
     ax.set_xlabel("Time [s]")
     ax.set_title(title)
@@ -113,7 +120,7 @@ def plot_curves(freq_hz, curves, ax: Axes, *, name: str, label: str | None = Non
     if spread and len(curves) > 1:
         low, high = np.percentile(curves, [16, 84], axis=0)
         ax.fill_between(freq_hz, low, high, color=colour(name), alpha=0.15, lw=0)
-    ax.plot(freq_hz, np.median(curves, axis=0), color=colour(name), label=label or name)
+    ax.plot(freq_hz, np.median(curves, axis=0), color=colour(name), label=label or name, ls=dash(name))
     _log_values(ax, ylabel)
     return log_frequency(ax, freq_hz[0], freq_hz[-1])
 
@@ -122,7 +129,7 @@ def plot_f0(lists: Mapping[str, Sequence[float]], ax: Axes, bins_hz=F0_BINS_HZ) 
     """Share of records in each of the paper's f0 bins, one outline a data set."""
     for name, f0_hz in lists.items():
         share = np.histogram(f0_hz, bins_hz)[0] / len(f0_hz)
-        ax.stairs(share, bins_hz, color=colour(name), label=name, fill=name == "held-out",
+        ax.stairs(share, bins_hz, color=colour(name), label=name, ls=dash(name), fill=name == "held-out",
                   alpha=0.35 if name == "held-out" else 1.0, lw=1.4)
     log_frequency(ax, bins_hz[0], bins_hz[-1])
     ax.set_ylabel("Share of records")

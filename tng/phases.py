@@ -36,7 +36,7 @@ def latent_std(network: TimesNetGen, corpus: Corpus, rows, settings: Settings,
     """Standard deviation over records of the time-mean latent code, shape (d_model,); equation (9).
 
     This is the paper's noise level.  It is the exact standard deviation; the public code's streaming
-    update drops a term and comes out lower.
+    update drops a term and comes out lower.  Records are encoded in batches, as in training.
     """
     device = fabric(settings)
     network = network.to(device.device).eval()
@@ -60,7 +60,7 @@ def phase0(corpus: Corpus, settings: Settings, stations: list[str], resume: Path
         lambda: TimesNetGen(**settings.network()), reconstruction_loss(settings),
         corpus_batches(corpus, rows, settings), corpus_batches(corpus, corpus.select(others, "dev"), settings),
         epochs=settings.phase0_epochs, learning_rate=settings.phase0_learning_rate, settings=settings,
-        label="Phase 0", resume=resume)
+        label="Phase 0", resume=resume, about={"corpus": corpus.fingerprint, "stations": stations})
     return network, history, latent_std(network, corpus, rows, settings)
 
 
@@ -76,4 +76,5 @@ def phase1(pretrained: TimesNetGen, noise_std: Tensor, corpus: Corpus, settings:
         corpus_batches(corpus, corpus.select(stations, "train"), settings, stations),
         corpus_batches(corpus, corpus.select(stations, "dev"), settings, stations),
         epochs=settings.phase1_epochs, learning_rate=settings.phase1_learning_rate, settings=settings,
-        label="Phase 1", resume=resume)
+        label="Phase 1", resume=resume, about={"corpus": corpus.fingerprint, "stations": stations,
+                                               "noise_std": noise_std.tolist()})

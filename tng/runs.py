@@ -50,12 +50,15 @@ class Run:
     corpus_folder : Path
         The records it works on; `<folder>/corpus` unless the user names another.
     settings : Settings
+    own_corpus : bool
+        Whether the user named the corpus; it is then never made or changed here.
     """
 
     profile: str
     folder: Path
     corpus_folder: Path
     settings: config.Settings
+    own_corpus: bool = False
 
     def path(self, name: str) -> Path:
         """Where something of this run goes; the folder is made."""
@@ -67,8 +70,11 @@ class Run:
         """Where something of this run is; an error says which notebook makes it, if it is missing."""
         path = self.corpus_folder if name == "corpus" else self.folder / name
         if not (path.exists() or path.with_suffix(".json").exists()):
+            if name == "corpus" and self.own_corpus:
+                raise RunError(f"{path} is not there. Make it with: tng ingest SOURCE --into {path}")
             notebook = MADE_BY[name]
-            where = "" if self.folder == _runs() / self.profile else f" -p run {self.folder}"
+            where = "" if self.folder == runs_folder() / self.profile else f" -p run {self.folder}"
+            where += f" -p corpus {self.corpus_folder}" if self.own_corpus else ""
             profile = "" if self.profile == "quick" else f" -p profile {self.profile}"
             raise RunError(f"{path} is not there. It is made by: papermill notebooks/{notebook}.ipynb "
                            f"{notebook}-out.ipynb{profile}{where}  (or make book, which runs all in order)")
@@ -76,8 +82,11 @@ class Run:
 
     def make_corpus(self) -> Corpus:
         """The corpus of this run: the user's own if one was named, else a fresh synthetic one."""
-        if self.corpus_folder != self.folder / "corpus":
+        if self.own_corpus:
             return self.corpus()
+        if self.corpus_folder.exists() and not Corpus.open(self.corpus_folder).card.get("settings", {}).get("synthetic"):
+            raise RunError(f"{self.corpus_folder} holds a corpus that was not simulated, and would be replaced by a "
+                           f"synthetic one; name it (-p corpus {self.corpus_folder}) to work on it, or choose another run folder")
         write_synthetic(self.corpus_folder, self.settings, overwrite=True)
         return self.corpus()
 
@@ -93,13 +102,39 @@ class Run:
                 "or ingest the records again with this run's values")
         return corpus
 
-    def stations(self, corpus: Corpus) -> list[str]:
-        """The stations to generate for: those in the settings, or the five with the most records."""
+    def stations(self, corpus: Corpus, complete: bool = True) -> list[str]:
+        """The stations to generate for: those in the settings, or the five with the most records.
+
+        With `complete`, each needs `records_to_mix` training records and a test record; else it is an error.
+        """
         chosen = list(self.settings.stations) or corpus.main_stations(5)
         for code in chosen:
             if code not in corpus.stations:
                 raise RunError(f"no station {code!r} in {self.corpus_folder}: {config.nearest(code, corpus.stations)}")
+            training, test = (len(corpus.select([code], split)) for split in ("train", "test"))
+            if complete and (training < self.settings.records_to_mix or test < 1):
+                raise RunError(f"{self.corpus_folder}: station {code} has {training} training and {test} test records; "
+                               f"{self.settings.records_to_mix} (records_to_mix) and 1 are needed. Name other stations "
+                               "(setting `stations`), mix fewer records, or add records of more earthquakes")
+        if len(set(chosen)) < len(chosen):
+            raise RunError(f"stations {', '.join(chosen)}: each can be named only once")
         return chosen
+
+    def load(self, name: str, network_class, corpus: Corpus, stations: list[str]):
+        """A checkpoint of this run: the network on this run's device, its description, its extra tensors.
+
+        It must have been trained on this corpus, and for these stations.
+        """
+        from tng.training import dtype_of, fabric, load_checkpoint
+
+        network, info, extra = load_checkpoint(self.need(name), network_class)
+        if info.get("corpus") != corpus.fingerprint:
+            raise RunError(f"{self.folder / name}: was trained on another corpus than {self.corpus_folder}; run "
+                           f"{MADE_BY[name]} again on this one, or use another run folder")
+        if list(info.get("generates_for", [])) != list(stations):
+            raise RunError(f"{self.folder / name}: was trained to generate for {', '.join(info.get('generates_for', []))}, "
+                           f"not for {', '.join(stations)}; run {MADE_BY[name]} again with these stations")
+        return network.to(fabric(self.settings).device, dtype_of(self.settings)), info, extra
 
     def held_out(self, corpus: Corpus, stations: list[str]) -> dict[str, np.ndarray]:
         """Test records of each station: station → (records, 3, samples) [cm/s²]; none at all is an error."""
@@ -114,11 +149,15 @@ class Run:
     def keep(self, name: str, generated: Mapping[str, list[Record]]) -> None:
         """Store generated records of each station as a corpus of their own under `generated/`."""
         everything = (record for records in generated.values() for record in records)
-        corpus.write(everything, self.path(f"generated/{name}"), seed=self.settings.seed, overwrite=True)
+        corpus.write(everything, self.path(f"generated/{name}"), seed=self.settings.seed, overwrite=True,
+                     settings={"corpus": Corpus.open(self.corpus_folder).fingerprint})
 
     def generated(self, name: str) -> dict[str, np.ndarray]:
         """Generated records that a notebook kept: station → (records, 3, samples) [cm/s²]."""
         kept = Corpus.open(self.need(f"generated/{name}"))
+        if kept.card.get("settings", {}).get("corpus") != Corpus.open(self.corpus_folder).fingerprint:
+            raise RunError(f"{kept.folder}: was generated from another corpus than {self.corpus_folder}; run "
+                           f"{MADE_BY[f'generated/{name}']} again")
         return {station: kept.waveforms(kept.select([station])) for station in kept.stations}
 
     def table(self, *names: str) -> pd.DataFrame:
@@ -128,12 +167,15 @@ class Run:
                             columns=["setting", "value", "meaning"], dtype=object).set_index("setting").rename_axis(None)
 
 
-def _runs() -> Path:
+def runs_folder() -> Path:
     """Folder of all runs: $TNG_RUNS, else `runs` beside the notebooks' folder or here."""
     if "TNG_RUNS" in os.environ:
         return Path(os.environ["TNG_RUNS"])
     here = Path.cwd()
     return (here.parent if here.name == "notebooks" else here) / "runs"
+
+
+_started = False                                 # whether this process has started a run before
 
 
 def start(parameters: dict) -> Run:
@@ -151,19 +193,24 @@ def start(parameters: dict) -> Run:
     ConfigError
         If a name is not known (the nearest right one is named) or a value cannot be.
     """
+    global _started
     given = {name: value for name, value in parameters.items()
              if not name.startswith("_") and name not in _NOT_PARAMETERS
              and not callable(value) and not isinstance(value, ModuleType)}
-    unknown = [name for name in given if name not in config.parameter_names()]
+    known = config.parameter_names()
+    if _started:                                 # by now the notebook has variables of its own
+        given = {name: value for name, value in given.items() if name in known}
+    unknown = [name for name in given if name not in known]
     if unknown:
         raise config.ConfigError("; ".join(
             f"unknown parameter {name!r}: {config.nearest(name, config.parameter_names())}" for name in unknown))
     profile = given.pop("profile", "quick")
     run, corpus = given.pop("run", ""), given.pop("corpus", "")
     settings = config.settings(profile, **{name: value for name, value in given.items() if value is not None})
-    folder = Path(run).expanduser().resolve() if run else _runs() / profile
+    folder = Path(run).expanduser().resolve() if run else runs_folder() / profile
     corpus_folder = Path(corpus).expanduser().resolve() if corpus else folder / "corpus"
-    return Run(profile, folder, corpus_folder, settings)
+    _started = True
+    return Run(profile, folder, corpus_folder, settings, own_corpus=bool(corpus))
 
 
 def write_synthetic(folder: Path, settings: config.Settings, *, overwrite: bool = False,
@@ -176,14 +223,14 @@ def write_synthetic(folder: Path, settings: config.Settings, *, overwrite: bool 
                 yield standardise(record, settings.sampling_rate_hz, settings.window_s)
 
     return corpus.write(simulated(), folder, seed=settings.seed, overwrite=overwrite, progress=progress,
-                        settings=settings.model_dump(mode="json"))
+                        settings={"synthetic": True, **settings.model_dump(mode="json")})
 
 
 GENERATORS = ("timesnet-gen", "zero-shot", "vae", "average", "replay")
 
 
-def load_generator(model: str, folder: Path, corpus_folder: Path | None = None):
-    """A generator of a finished run, by name: one of `GENERATORS`.
+def load_generator(model: str, folder: Path | None = None, corpus_folder: Path | None = None):
+    """A generator of a finished run (default: the quick one), by name: one of `GENERATORS`.
 
     Raises
     ------
@@ -198,25 +245,24 @@ def load_generator(model: str, folder: Path, corpus_folder: Path | None = None):
 
     if model not in GENERATORS:
         raise RunError(f"unknown model {model!r}: {config.nearest(model, GENERATORS)}")
-    folder = Path(folder).resolve()
+    folder = Path(folder or runs_folder() / "quick").resolve()
     checkpoint = {"timesnet-gen": "phase1", "zero-shot": "phase0", "vae": "vae"}.get(model)
     profile = folder.name if folder.name in config.PROFILES else "quick"
-    run = Run(profile, folder, Path(corpus_folder or folder / "corpus").resolve(), config.settings())
-    if checkpoint:
-        run.need(checkpoint)
+    run = Run(profile, folder, Path(corpus_folder or folder / "corpus").resolve(), config.settings(), own_corpus=bool(corpus_folder))
     if model == "vae":
-        network, info, _ = load_checkpoint(folder / checkpoint, SpectrogramVAE)
+        network, info, _ = load_checkpoint(run.need("vae"), SpectrogramVAE)
         return VAEGenerator(network, info["stations"], info["sampling_rate_hz"])
+    if checkpoint:
+        run.need(checkpoint)                                  # the network is missed before the records
     records = Corpus.open(run.need("corpus"))
     if checkpoint is None:
         return RecordAverage(records, records.stations, 1 if model == "replay" else run.settings.records_to_mix)
     network, info, _ = load_checkpoint(folder / checkpoint, TimesNetGen)
-    if network.arguments["samples"] != records.samples:
-        raise RunError(f"{folder / checkpoint}: trained on records of {network.arguments['samples']} samples, but "
-                       f"{run.corpus_folder} holds records of {records.samples}; name the corpus it was trained on")
-    settings = config.Settings(**info["settings"])
-    return LatentMixing(network, records, info["stations"] or records.stations, name=model,
-                        records_to_mix=settings.records_to_mix, noise=settings.generation_noise)
+    if info.get("corpus") != records.fingerprint:
+        raise RunError(f"{folder / checkpoint}: was trained on another corpus than {run.corpus_folder}; name that one (--corpus)")
+    given = info["settings"]
+    return LatentMixing(network, records, info["generates_for"], name="TimesNet-Gen" if model == "timesnet-gen" else model,
+                        records_to_mix=given["records_to_mix"], noise=given["generation_noise"])
 
 
 def stack(records: list[Record]) -> np.ndarray:

@@ -96,6 +96,8 @@ def score_f0(real: Sequence, generated: Sequence, *, draws: int = 200, seed: int
     The interval says how far the score moves with other records of the same law.  Redrawn lists repeat
     values, which lowers the similarity, so the interval may lie below the score itself.
     """
+    if len(real) < 2:
+        raise ValueError("the NCC compares stations with each other: at least two are needed")
     rng = np.random.default_rng(seed)
     matrix = similarity_matrix(real, generated)
 
@@ -109,7 +111,7 @@ def score_f0(real: Sequence, generated: Sequence, *, draws: int = 200, seed: int
         "SxS": ncc(matrix, np.eye(len(matrix))), "SxS low": low[0], "SxS high": high[0],
         "2Sx2S": ncc_pairs(real, generated), "2Sx2S low": low[1], "2Sx2S high": high[1],
         "mean diagonal": float(np.diag(matrix).mean()),
-        "stations told apart": int((matrix.argmax(axis=1) == np.arange(len(matrix))).sum()),
+        "told apart": int((matrix.argmax(axis=1) == np.arange(len(matrix))).sum()),
     }
 
 
@@ -148,15 +150,19 @@ def reference_scores(real: Sequence, counts: Sequence[int] | None = None, *, dra
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """A table of scores as text: ``x``, ``x low`` and ``x high`` become one column ``x [95 %]``."""
+    """A table of scores as text: ``x``, ``x low`` and ``x high`` become one column ``x [95 %]``.
+
+    Scores that nothing was drawn for have no interval, and no bracket.
+    """
     shown = {}
     for name in table:
         if f"{name} low" in table:
-            shown[f"{name} [95 %]"] = [f"{value:.3f} [{low:.3f}, {high:.3f}]" for value, low, high in
-                                       zip(table[name], table[f"{name} low"], table[f"{name} high"])]
+            shown[f"{name.replace('x', '×')} [95 %]"] = [
+                f"{value:.3f}" + (f" [{low:.3f}, {high:.3f}]" if low < high else "")
+                for value, low, high in zip(table[name], table[f"{name} low"], table[f"{name} high"])]
         elif not name.endswith((" low", " high")):
             whole = (table[name] % 1 == 0).all()
-            shown[name] = [f"{value:.0f}" if whole else f"{value:.3g}" for value in table[name]]
+            shown[name] = [f"{value:.0f}" if whole else f"{value:.2f}" for value in table[name]]
     return pd.DataFrame(shown, index=table.index)
 
 
@@ -202,7 +208,7 @@ def compare(reference: Mapping[str, Measures], generated: Mapping[str, Measures]
             "f0 similarity": similarity(real.f0_hz, new.f0_hz),
             "curve error [ln]": curve_error(new.median_curve, real.median_curve, spectra.CURVE_HZ),
             "PGA ratio": np.median(new.pga_cmps2) / np.median(real.pga_cmps2),
-            "spread of PGA ratio": np.log(new.pga_cmps2).std() / np.log(real.pga_cmps2).std(),
+            "spread of PGA ratio": np.log(new.pga_cmps2).std() / (np.log(real.pga_cmps2).std() or np.nan),
             "duration ratio": np.median(new.duration_s) / np.median(real.duration_s),
         }
     return pd.DataFrame.from_dict(rows, orient="index")

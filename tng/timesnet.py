@@ -161,6 +161,8 @@ class TimesNetGen(nn.Module):
     def __init__(self, samples: int, d_model: int, d_ff: int, top_k: int, num_kernels: int, blocks: int = 2,
                  dropout: float = 0.1, stations: int = 0):
         super().__init__()
+        if top_k > samples // 2:
+            raise ValueError(f"top_k {top_k}: a record of {samples} samples has only {samples // 2} periods to choose from")
         self.arguments = dict(samples=samples, d_model=d_model, d_ff=d_ff, top_k=top_k,
                               num_kernels=num_kernels, blocks=blocks, dropout=dropout, stations=stations)
         self.embedding = nn.Linear(3, d_model)

@@ -6,6 +6,7 @@ Lightning Fabric chooses the device and the precision.  After each epoch the who
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -38,7 +39,10 @@ def fabric(settings: Settings):
     """The device and precision that the settings ask for."""
     from lightning_fabric import Fabric
 
-    return Fabric(accelerator=settings.device, devices=1, precision=settings.precision)
+    try:
+        return Fabric(accelerator=settings.device, devices=1, precision=settings.precision)
+    except (ValueError, RuntimeError) as problem:
+        raise TrainingError(f"device {settings.device!r} cannot be used ({problem}); cpu and auto always can") from None
 
 
 def dtype_of(settings: Settings) -> torch.dtype:
@@ -62,7 +66,7 @@ def corpus_batches(corpus: Corpus, rows: np.ndarray, settings: Settings, station
 
 def train(build: Callable[[], nn.Module], loss: Callable, training: Batches, validation: Batches, *,
           epochs: int, learning_rate: float, settings: Settings, label: str,
-          resume: Path | None = None) -> tuple[nn.Module, pd.DataFrame]:
+          resume: Path | None = None, about: dict | None = None) -> tuple[nn.Module, pd.DataFrame]:
     """Train a network with AdamW, a cosine learning rate that ends at 0, and gradient clipping.
 
     Parameters
@@ -75,8 +79,10 @@ def train(build: Callable[[], nn.Module], loss: Callable, training: Batches, val
         Called with a random generator (for the order of records; None: in order) and yield batches,
         which are dictionaries of tensors.  Validation never selects anything here: it is only reported.
     resume : path, optional
-        File that holds the state of an interrupted run.  It is written after each epoch and removed at
-        the end.
+        File that holds the state of an interrupted run.  It is written after each epoch;
+        `save_checkpoint` removes it.
+    about : dict, optional
+        What else decides the result (corpus, stations); a state with another one is not resumed.
 
     Returns
     -------
@@ -101,15 +107,17 @@ def train(build: Callable[[], nn.Module], loss: Callable, training: Batches, val
         steps = sum(1 for _ in training(None))
         if steps == 0:
             raise TrainingError(f"{label}: no training records; check the corpus' stations and its split")
+        weights = hashlib.sha256(b"".join(v.cpu().numpy().tobytes() for v in network.module.state_dict().values()))
         identity = json.dumps({"label": label, "epochs": epochs, "learning_rate": learning_rate, "steps": steps,
-                               **settings.model_dump(mode="json")}, sort_keys=True)
+                               "start": weights.hexdigest(), "about": about, **settings.model_dump(mode="json")},
+                              sort_keys=True)
         history = _resume(resume, identity, network.module, optimiser) if resume else []
         bar = tqdm(total=epochs * steps, initial=len(history) * steps, desc=label, unit="step",
                    disable=os.environ.get("TNG_PROGRESS") == "0")
         for epoch in range(len(history), epochs):
             rng = np.random.default_rng([settings.seed, epoch])
             network.train()
-            losses = []
+            losses, sizes = [], []
             for step, batch in enumerate(training(rng)):
                 done = (epoch + step / steps) / epochs
                 rate = learning_rate * (1 + np.cos(np.pi * done)) / 2
@@ -123,24 +131,26 @@ def train(build: Callable[[], nn.Module], loss: Callable, training: Batches, val
                 device.clip_gradients(network, optimiser, max_norm=settings.clip)
                 optimiser.step()
                 losses.append(value.item())
+                sizes.append(len(batch["x"]))
                 bar.update()
                 bar.set_postfix(loss=f"{losses[-1]:.3g}")
-            history.append({"epoch": epoch + 1, "train": float(np.mean(losses)),
+            history.append({"epoch": epoch + 1, "train": float(np.average(losses, weights=sizes)),
                             "validation": _mean_loss(network, loss, validation, device),
                             "learning_rate": float(rate)})
             if resume:
                 _save_state(resume, identity, network.module, optimiser, history)
         bar.close()
-    if resume:
-        resume.unlink(missing_ok=True)
     return network.module.eval(), pd.DataFrame(history)
 
 
 def _mean_loss(network, loss, batches: Batches, device) -> float:
     network.eval()
     with torch.no_grad():
-        values = [loss(network, device.to_device(batch), 1.0).item() for batch in batches(None)]
-    return float(np.mean(values)) if values else float("nan")
+        values = [(loss(network, device.to_device(batch), 1.0).item(), len(batch["x"])) for batch in batches(None)]
+    if not values:
+        return float("nan")
+    losses, sizes = zip(*values)
+    return float(np.average(losses, weights=sizes))
 
 
 def _save_state(path: Path, identity: str, network: nn.Module, optimiser, history: list) -> None:
@@ -197,17 +207,21 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def save_checkpoint(path: Path, network: nn.Module, settings: Settings, *, stations: list[str], corpus: Corpus,
-                    history: pd.DataFrame, extra: dict[str, Tensor] | None = None) -> None:
+                    history: pd.DataFrame, extra: dict[str, Tensor] | None = None,
+                    generates_for: list[str] | None = None, finished: Path | None = None) -> None:
     """Write weights as ``<path>.safetensors`` and what they are as ``<path>.json``.
 
     The JSON is written last, so weights without it are an unfinished checkpoint.  `extra` holds tensors
-    that go with the network, such as the standard deviation of its latent codes.
+    that go with the network, such as the standard deviation of its latent codes.  `stations` are those the
+    network can tell apart, `generates_for` those it may generate for (the same, unless it tells none apart).
+    `finished` is the state that training left for resuming; it is no longer needed.
     """
     path = Path(path)
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
     tensors.update({f"extra.{name}": value for name, value in (extra or {}).items()})
     info = {
         "network": type(network).__name__, "arguments": network.arguments, "stations": list(stations),
+        "generates_for": list(stations if generates_for is None else generates_for),
         "settings": settings.model_dump(mode="json"), "corpus": corpus.fingerprint,
         "sampling_rate_hz": corpus.sampling_rate_hz, "history": history.to_dict("list"),
         "versions": {"tng": __version__, "torch": torch.__version__, "numpy": np.__version__,
@@ -218,6 +232,8 @@ def save_checkpoint(path: Path, network: nn.Module, settings: Settings, *, stati
     part = path.with_suffix(".json.part")
     part.write_text(json.dumps(info, indent=1))
     os.replace(part, path.with_suffix(".json"))
+    if finished:
+        finished.unlink(missing_ok=True)
 
 
 def load_checkpoint(path: Path, network_class: type[nn.Module]):
@@ -235,12 +251,17 @@ def load_checkpoint(path: Path, network_class: type[nn.Module]):
         raise TrainingError(f"{path}: no such checkpoint") from None
     except ValueError as problem:
         raise TrainingError(f"{path}: not a checkpoint's description ({problem})") from None
+    if not isinstance(info, dict) or "arguments" not in info:
+        raise TrainingError(f"{path}: not a checkpoint's description (no network in it)")
     if info.get("network") != network_class.__name__:
         raise TrainingError(f"{path}: holds a {info.get('network')}, not a {network_class.__name__}")
     tensors, _ = _read(path.with_suffix(".safetensors"))
     weights = {name[len("network."):]: value for name, value in tensors.items() if name.startswith("network.")}
-    with torch.random.fork_rng(devices=[]):
-        network = network_class(**info["arguments"])
+    try:
+        with torch.random.fork_rng(devices=[]):
+            network = network_class(**info["arguments"])
+    except TypeError as problem:
+        raise TrainingError(f"{path}: its network has other arguments than this version's ({problem})") from None
     network.to(next(iter(weights.values())).dtype)
     try:
         network.load_state_dict(weights)

@@ -139,7 +139,11 @@ def divergence(mean: Tensor, ln_var: Tensor) -> Tensor:
 def train_vae(corpus: Corpus, settings: Settings, stations: list[str], resume: Path | None = None):
     """Train the baseline on the stations' training events.  Returns the network and its history."""
     rows = corpus.select(stations, "train")
+    if len(rows) == 0:
+        raise GeneratorError(f"{corpus.folder}: no training records of {', '.join(stations)}")
     n_fft = 16 * max(1, round(WINDOW_S * settings.sampling_rate_hz / 16))
+    if corpus.samples < n_fft:
+        raise GeneratorError(f"records of {corpus.samples} samples are shorter than the VAE's windows of {n_fft}")
 
     def build():
         network = SpectrogramVAE(corpus.samples, n_fft, settings.vae_latent, settings.vae_channels, len(stations))
@@ -155,7 +159,7 @@ def train_vae(corpus: Corpus, settings: Settings, stations: list[str], resume: P
         build, loss, corpus_batches(corpus, rows, settings, stations),
         corpus_batches(corpus, corpus.select(stations, "dev"), settings, stations),
         epochs=settings.vae_epochs, learning_rate=settings.vae_learning_rate, settings=settings,
-        label="VAE", resume=resume)
+        label="VAE", resume=resume, about={"corpus": corpus.fingerprint, "stations": stations})
     batches = list(corpus_batches(corpus, rows, settings, stations)(None))
     x, station = (torch.cat([batch[key] for batch in batches]).to(network.window.device) for key in ("x", "station"))
     network.spread_on(x, station)
