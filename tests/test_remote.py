@@ -1,5 +1,6 @@
 """Public files: mirror, cache, network; and what is said when none of them helps."""
 
+import os
 import http.server
 import subprocess
 import sys
@@ -194,3 +195,13 @@ def test_real_files_match_their_checksums(collection):
     if not remote.available(collection):
         pytest.skip(f"{collection} is not on this machine: set TNG_MIRROR to a folder that holds it, or run `tng fetch`")
     assert all(file.is_file() for file in remote.collection(collection))
+
+
+def test_nothing_is_written_to_a_notebooks_page_but_the_message(tmp_path):
+    """Standard error on a page is a warning, and warnings stop the book: with TNG_PROGRESS=0 a failing fetch is silent."""
+    code = ("from tng import remote\ntry:\n    remote.path('published/hvsr_f0_station_0205.npz')\n"
+            "except remote.RemoteError as problem:\n    print('one message')")
+    env = {**os.environ, "TNG_PROGRESS": "0", "TNG_CACHE": str(tmp_path), "HTTPS_PROXY": "http://127.0.0.1:9"}
+    env.pop("TNG_MIRROR", None)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True)
+    assert (done.stdout, done.stderr) == ("one message\n", "")

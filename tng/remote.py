@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -174,15 +175,19 @@ def _local(name: str) -> Path | None:
 
 
 def _download(name: str) -> Path:
-    import pooch
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")              # tqdm's, on notebooks without widgets
+        import pooch
     from requests.exceptions import RequestException
 
+    pooch.get_logger().setLevel("ERROR")             # the progress bar says enough
+    progress = os.environ.get("TNG_PROGRESS") != "0"
     entry = _entry(name)
     folder = cache_folder() / Path(name).parent
     try:
         return Path(pooch.retrieve(
             entry.url, known_hash=f"sha256:{entry.sha256}", fname=Path(name).name, path=folder,
-            downloader=pooch.HTTPDownloader(timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S), progressbar=True)))
+            downloader=pooch.HTTPDownloader(timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S), progressbar=progress)))
     except RequestException as error:
         status = getattr(getattr(error, "response", None), "status_code", None)
         why = f"the server answered {status}" if status else f"no connection ({type(error).__name__})"
