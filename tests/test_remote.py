@@ -1,7 +1,7 @@
 """Public files: mirror, cache, network; and what is said when none of them helps."""
 
-import os
 import http.server
+import os
 import subprocess
 import sys
 import threading
