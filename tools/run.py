@@ -105,6 +105,12 @@ def run(source: Path, target: Path, given: dict[str, Any], store: bool) -> None:
         )
 
     notebook = nbformat.read(part, 4)
+    left_out = sum("LEFT OUT:" in output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
+    if left_out and store:
+        sys.exit(f"{source.name}: {left_out} cells lack a public file; `tng fetch` it before storing")
+    if left_out:
+        say(source, f"left out {left_out} cells: public files could not be had. Set TNG_MIRROR to a folder that holds "
+                    f"them (`tng fetch` lists them), delete {target} and run again")
     tidy(notebook, store)
     nbformat.write(notebook, part)
     os.replace(part, target)

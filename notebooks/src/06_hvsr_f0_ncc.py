@@ -65,8 +65,8 @@ figures.use_style()
 #
 # ## From the published arrays
 #
-# The authors published, for five AFAD stations, the lists of $f_0$ and two median HVSR curves, but no waveforms. What follows needs no
-# network and no training, and is exact.
+# The authors published, for five AFAD stations, the lists of $f_0$ and two median HVSR curves, but no waveforms. What follows needs
+# no training, and is exact.
 
 # %%
 def published_lists():
