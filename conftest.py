@@ -43,6 +43,7 @@ class NotebooksInOrder(LoadScopeScheduling):
         return "notebooks" if file.endswith(".ipynb") else file
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> NotebooksInOrder:
     """Instead of `--dist loadgroup`, which groups nothing with pytest 9.2 (pytest-xdist 3.8.0 and before)."""
     config.option.loadscopereorder = False  # notebooks start first
