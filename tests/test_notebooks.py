@@ -15,10 +15,10 @@ import pytest
 import yaml
 from nbformat import NotebookNode
 
-from tng.config import settings
+from tng.config import parameter_names, settings
 from tools.build_book import ROOT, toc_files
 from tools.picture import PICTURE, stored_picture
-from tools.run import known_names, stored_parameters
+from tools.run import stored_parameters
 
 FOLDER = ROOT / "notebooks"
 NAMES = [Path(page).name for page in toc_files() if page.startswith("notebooks/")]
@@ -99,7 +99,7 @@ def test_parameters_cell(name: str) -> None:
     assert len(comments) == len(source.strip().splitlines()) == len(found), "one parameter and one comment a line"
     listed = papermill.inspect_notebook(str(FOLDER / f"{name}.ipynb"))
     assert {key for key, about in listed.items() if about["help"]} == set(found), "papermill reads no comment with '=' in it"
-    assert set(found) <= (known_names() or set(found))
+    assert set(found) <= set(parameter_names())
 
 
 @pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.stem)
@@ -107,7 +107,7 @@ def test_profile_names_are_known(path: Path) -> None:
     given = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert given["profile"] == path.stem
     for name in NAMES:
-        assert set(given) <= set(stored_parameters(read(name))) | known_names()
+        assert set(given) <= set(stored_parameters(read(name))) | set(parameter_names())
 
 
 @each

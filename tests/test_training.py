@@ -132,7 +132,7 @@ def test_a_loss_that_is_no_number_stops_the_training(data):
     def loss(network, batch, progress):
         return network(batch["x"]).sum() * float("nan")
 
-    batches = training.corpus_batches(data, np.arange(10), settings())
+    batches = training.CorpusBatches(data, np.arange(10), settings())
     with pytest.raises(TrainingError, match="became nan in epoch 1"):
         training.train(lambda: TimesNetGen(**settings().network()), loss, batches, batches, epochs=1,
                        learning_rate=1e-3, settings=settings(), label="test")

@@ -26,8 +26,9 @@ import numpy as np
 import pandas as pd
 
 from tng.layout import (CARD, DATA_FORMAT, HOW_TO_MAKE_ONE, METADATA, REJECTED, SPLITS, TRACE_NAME, WAVEFORMS, CorpusError,
-                        check_agreement, read_card, read_layout, read_metadata, sha256)
+                        check_agreement, read_card, read_layout, read_metadata)
 from tng.records import Record
+from tng.remote import sha256
 
 BUCKET_RECORDS = 1024
 

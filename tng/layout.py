@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
@@ -29,12 +28,6 @@ HOW_TO_MAKE_ONE = "make a corpus with `tng ingest SOURCE --into CORPUS` or `pape
 
 class CorpusError(ValueError):
     """A corpus that cannot be written or opened; the message says what was found and what to do."""
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def read_metadata(path: Path, text_columns: Iterable[str]) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from torch import Tensor
 from tng.config import Settings
 from tng.corpus import Corpus
 from tng.timesnet import TimesNetGen, moments
-from tng.training import TrainingError, corpus_batches, fabric, train
+from tng.training import CorpusBatches, TrainingError, fabric, train
 
 
 def reconstruction_loss(settings: Settings, noise_std: Tensor | None = None) -> Callable:
@@ -42,7 +42,7 @@ def latent_std(network: TimesNetGen, corpus: Corpus, rows, settings: Settings,
     network = network.to(device.device).eval()
     with torch.no_grad():
         means = [network.encode(batch["x"], batch.get("station"))[0].mean(dim=1)
-                 for batch in map(device.to_device, corpus_batches(corpus, rows, settings, stations)(None))]
+                 for batch in map(device.to_device, CorpusBatches(corpus, rows, settings, stations)(None))]
     return torch.cat(means).std(dim=0, unbiased=False).cpu()
 
 
@@ -58,7 +58,7 @@ def phase0(corpus: Corpus, settings: Settings, stations: list[str], resume: Path
                             "records of any; add records of other stations, or name fewer stations (setting `stations`)")
     network, history = train(
         lambda: TimesNetGen(**settings.network()), reconstruction_loss(settings),
-        corpus_batches(corpus, rows, settings), corpus_batches(corpus, corpus.select(others, "dev"), settings),
+        CorpusBatches(corpus, rows, settings), CorpusBatches(corpus, corpus.select(others, "dev"), settings),
         epochs=settings.phase0_epochs, learning_rate=settings.phase0_learning_rate, settings=settings,
         label="Phase 0", resume=resume, about={"corpus": corpus.fingerprint, "stations": stations})
     return network, history, latent_std(network, corpus, rows, settings)
@@ -73,8 +73,8 @@ def phase1(pretrained: TimesNetGen, noise_std: Tensor, corpus: Corpus, settings:
     return train(
         lambda: pretrained.with_stations(len(stations)),
         reconstruction_loss(settings, settings.noise_scale * noise_std),
-        corpus_batches(corpus, corpus.select(stations, "train"), settings, stations),
-        corpus_batches(corpus, corpus.select(stations, "dev"), settings, stations),
+        CorpusBatches(corpus, corpus.select(stations, "train"), settings, stations),
+        CorpusBatches(corpus, corpus.select(stations, "dev"), settings, stations),
         epochs=settings.phase1_epochs, learning_rate=settings.phase1_learning_rate, settings=settings,
         label="Phase 1", resume=resume, about={"corpus": corpus.fingerprint, "stations": stations,
                                                "noise_std": noise_std.tolist()})

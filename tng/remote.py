@@ -164,14 +164,14 @@ def _local(name: str) -> Path | None:
             raise RemoteError(f"TNG_MIRROR names {folder}, which is not a folder; correct or unset it")
         mirrored = folder / name
         if mirrored.is_file():
-            found = _sha256(mirrored)
+            found = sha256(mirrored)
             if found != wanted:
                 raise RemoteError(f"{mirrored}: SHA-256 is {found}, the pinned file has {wanted}; replace this file in "
                                   "the mirror or remove it")
             return mirrored
     cached = cache_folder() / name
     # A spoilt cache file is ours, so it is simply downloaded again; a mirror belongs to the user.
-    return cached if cached.is_file() and _sha256(cached) == wanted else None
+    return cached if cached.is_file() and sha256(cached) == wanted else None
 
 
 def _download(name: str) -> Path:
@@ -216,6 +216,7 @@ def _unknown(kind: str, name: str, known) -> str:
     return f"{name!r}: no {kind} of this name; {hint}"
 
 
-def _sha256(file: Path) -> str:
+def sha256(file: Path) -> str:
+    """SHA-256 of a file."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -32,9 +32,6 @@ class TrainingError(RuntimeError):
 
 # --- the loop -----------------------------------------------------------------------------------
 
-Batches = Callable[[np.random.Generator | None], Iterator[dict[str, Tensor]]]
-
-
 def fabric(settings: Settings):
     """The device and precision that the settings ask for."""
     from lightning_fabric import Fabric
@@ -49,22 +46,30 @@ def dtype_of(settings: Settings) -> torch.dtype:
     return torch.float64 if settings.precision == "64-true" else torch.float32
 
 
-def corpus_batches(corpus: Corpus, rows: np.ndarray, settings: Settings, stations: list[str] | None = None) -> Batches:
-    """Batches {"x": (B, 3, T)} of some records; with `stations`, also their station numbers {"station": (B,)}."""
-    number = {code: i for i, code in enumerate(stations or [])}
-    codes = corpus.metadata["station_code"].to_numpy()
+class CorpusBatches:
+    """Batches {"x": (B, 3, T)} of some records; with `stations`, also their station numbers {"station": (B,)}.
 
-    def batches(rng):
-        for chosen, waveforms in corpus.batches(rows, settings.batch, rng):
-            batch = {"x": torch.as_tensor(waveforms, dtype=dtype_of(settings))}
-            if stations:
-                batch["station"] = torch.tensor([number[codes[row]] for row in chosen])
+    Called with a random generator they come in a random order, with None in that of the rows; ``len`` is
+    their number.
+    """
+
+    def __init__(self, corpus: Corpus, rows: np.ndarray, settings: Settings, stations: list[str] | None = None):
+        self.corpus, self.rows, self.size, self.dtype = corpus, rows, settings.batch, dtype_of(settings)
+        self.number = {code: i for i, code in enumerate(stations or [])}
+        self.codes = corpus.metadata["station_code"].to_numpy()
+
+    def __len__(self) -> int:
+        return -(-len(self.rows) // self.size)
+
+    def __call__(self, rng: np.random.Generator | None) -> Iterator[dict[str, Tensor]]:
+        for chosen, waveforms in self.corpus.batches(self.rows, self.size, rng):
+            batch = {"x": torch.as_tensor(waveforms, dtype=self.dtype)}
+            if self.number:
+                batch["station"] = torch.tensor([self.number[self.codes[row]] for row in chosen])
             yield batch
 
-    return batches
 
-
-def train(build: Callable[[], nn.Module], loss: Callable, training: Batches, validation: Batches, *,
+def train(build: Callable[[], nn.Module], loss: Callable, training: CorpusBatches, validation: CorpusBatches, *,
           epochs: int, learning_rate: float, settings: Settings, label: str,
           resume: Path | None = None, about: dict | None = None) -> tuple[nn.Module, pd.DataFrame]:
     """Train a network with AdamW, a cosine learning rate that ends at 0, and gradient clipping.
@@ -75,9 +80,8 @@ def train(build: Callable[[], nn.Module], loss: Callable, training: Batches, val
         Makes the network; called with the random state seeded.
     loss : callable
         ``loss(network, batch, progress)`` → scalar; `progress` runs from 0 to 1 over the training.
-    training, validation : callable
-        Called with a random generator (for the order of records; None: in order) and yield batches,
-        which are dictionaries of tensors.  Validation never selects anything here: it is only reported.
+    training, validation : CorpusBatches
+        Validation never selects anything here: it is only reported.
     resume : path, optional
         File that holds the state of an interrupted run.  It is written after each epoch;
         `save_checkpoint` removes it.
@@ -104,7 +108,7 @@ def train(build: Callable[[], nn.Module], loss: Callable, training: Batches, val
             network = build()
         optimiser = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=settings.weight_decay)
         network, optimiser = device.setup(network, optimiser)
-        steps = sum(1 for _ in training(None))
+        steps = len(training)
         if steps == 0:
             raise TrainingError(f"{label}: no training records; check the corpus' stations and its split")
         weights = hashlib.sha256(b"".join(v.cpu().numpy().tobytes() for v in network.module.state_dict().values()))
@@ -143,7 +147,7 @@ def train(build: Callable[[], nn.Module], loss: Callable, training: Batches, val
     return network.module.eval(), pd.DataFrame(history)
 
 
-def _mean_loss(network, loss, batches: Batches, device) -> float:
+def _mean_loss(network, loss, batches: CorpusBatches, device) -> float:
     network.eval()
     with torch.no_grad():
         values = [(loss(network, device.to_device(batch), 1.0).item(), len(batch["x"])) for batch in batches(None)]

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import ast
-import difflib
 import os
 import sys
 import tempfile
@@ -23,18 +22,11 @@ import papermill
 import yaml
 from nbformat import NotebookNode
 
+from tng.config import nearest, parameter_names
+
 ROOT = Path(__file__).resolve().parents[1]
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 QUIET = ["--log-level=50"]  # the kernel's own remarks, not the notebook's
-
-
-def known_names() -> set[str]:
-    """All parameter names of the library, or none while it does not list them."""
-    try:
-        from tng.config import parameter_names
-    except ImportError:
-        return set()
-    return set(parameter_names())
 
 
 def read_parameters(path: Path | None) -> dict[str, Any]:
@@ -49,9 +41,7 @@ def check_names(given: dict[str, Any], allowed: set[str], where: str) -> None:
     """Stop on a name that no notebook knows, and say which one was probably meant."""
     for name in given:
         if name not in allowed:
-            near = difflib.get_close_matches(str(name), sorted(allowed), n=1, cutoff=0.5)
-            hint = f"; did you mean '{near[0]}'?" if near else f"; known are {', '.join(sorted(allowed))}"
-            sys.exit(f"{where}: unknown parameter '{name}'{hint}")
+            sys.exit(f"{where}: unknown parameter '{name}'; {nearest(str(name), sorted(allowed))}")
 
 
 def stored_parameters(notebook: NotebookNode) -> dict[str, Any]:
@@ -93,7 +83,7 @@ def run(source: Path, target: Path, given: dict[str, Any], store: bool) -> None:
     """Execute `source` into `target`; on failure leave a `.part.ipynb` and `target` as it was."""
     notebook = nbformat.read(source, 4)
     notebook.metadata["kernelspec"] = dict(KERNEL)
-    check_names(given, set(stored_parameters(notebook)) | known_names(), source.name)
+    check_names(given, set(stored_parameters(notebook)) | set(parameter_names()), source.name)
     folder = part_folder(target, store)
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f"{target.stem}.part.ipynb"

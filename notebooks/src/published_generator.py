@@ -141,11 +141,11 @@ for k in [k for k in (1, 2, 5, 10, 20) if k <= fewest]:
     for s in stations:
         for x, chosen in zip(made[s], generator.pool.draw(s, k, here.settings.generated_records, here.settings.seed)):
             scale.append(x.std(axis=-1).mean() / data.waveforms(chosen).std(axis=-1).mean())
-    compared = scoring.compare(held_out, {s: scoring.measure(x, data.sampling_rate_hz) for s, x in made.items()})
+    measured = {s: scoring.measure(x, data.sampling_rate_hz) for s, x in made.items()}
+    compared = scoring.compare(held_out, measured)
     rows.append({"k": k, "amplitude": np.median(scale), "1/√k": k**-0.5,
                  **compared[["PGA ratio", "spread of PGA ratio", "duration ratio", "curve error [ln]"]].median(),
-                 "NCC SxS": scoring.ncc_stations(scoring.f0_lists(held_out), [
-                     scoring.measure(x, data.sampling_rate_hz).f0_hz for x in made.values()])})
+                 "NCC SxS": scoring.ncc_stations(scoring.f0_lists(held_out), scoring.f0_lists(measured))})
 costs = pd.DataFrame(rows).set_index("k")
 costs.round(2)
 

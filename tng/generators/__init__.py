@@ -30,6 +30,12 @@ class Generator(Protocol):
         """`n` records for a station; the same seed gives the same records."""
 
 
+def require_station(station: str, stations: Sequence[str]) -> None:
+    """Refuse a station that a generator does not know; the error names the nearest one."""
+    if station not in stations:
+        raise GeneratorError(f"no station {station!r} here: {nearest(str(station), stations)}")
+
+
 class Pool:
     """The records that a station's new ones are made from: those of its training events.
 
@@ -46,8 +52,7 @@ class Pool:
 
     def of(self, station: str) -> np.ndarray:
         """Rows of a station's records; an error names the stations there are."""
-        if station not in self.rows:
-            raise GeneratorError(f"no station {station!r} here: {nearest(str(station), self.stations)}")
+        require_station(station, self.stations)
         return self.rows[station]
 
     def draw(self, station: str, k: int, n: int, seed: int) -> np.ndarray:

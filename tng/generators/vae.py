@@ -28,9 +28,9 @@ from torch.nn import functional as F
 
 from tng.config import Settings
 from tng.corpus import Corpus
-from tng.generators import GeneratorError, as_records, random_stream
+from tng.generators import GeneratorError, as_records, random_stream, require_station
 from tng.records import Record
-from tng.training import corpus_batches, dtype_of, train
+from tng.training import CorpusBatches, dtype_of, train
 
 WINDOW_S = 2.56
 FLOOR_CMPS2 = 1e-3      # below the instrument's noise; keeps the logarithm finite
@@ -156,11 +156,11 @@ def train_vae(corpus: Corpus, settings: Settings, stations: list[str], resume: P
         return F.mse_loss(decoded, features) + weight * divergence(mean, ln_var)
 
     network, history = train(
-        build, loss, corpus_batches(corpus, rows, settings, stations),
-        corpus_batches(corpus, corpus.select(stations, "dev"), settings, stations),
+        build, loss, CorpusBatches(corpus, rows, settings, stations),
+        CorpusBatches(corpus, corpus.select(stations, "dev"), settings, stations),
         epochs=settings.vae_epochs, learning_rate=settings.vae_learning_rate, settings=settings,
         label="VAE", resume=resume, about={"corpus": corpus.fingerprint, "stations": stations})
-    batches = list(corpus_batches(corpus, rows, settings, stations)(None))
+    batches = list(CorpusBatches(corpus, rows, settings, stations)(None))
     x, station = (torch.cat([batch[key] for batch in batches]).to(network.window.device) for key in ("x", "station"))
     network.spread_on(x, station)
     return network, history
@@ -178,8 +178,7 @@ class VAEGenerator:
 
     @torch.no_grad()
     def sample(self, station: str, n: int, seed: int) -> list[Record]:
-        if station not in self.stations:
-            raise GeneratorError(f"no station {station!r} here; there are {', '.join(self.stations)}")
+        require_station(station, self.stations)
         rng = random_stream(seed, station)
         z = rng.standard_normal((n, self.network.arguments["latent"]))
         number = torch.full((n,), self.stations.index(station), device=self.network.window.device)
