@@ -1,19 +1,29 @@
 """From raw files to a corpus: what gets in, what is refused and why, and what is warned of."""
 
 import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
 import warnings
+import zipfile
 import zlib
 
 import numpy as np
 import pytest
 from scipy.io import savemat
 
-from tng import remote
+from tng import ingest as ingesting
+from tng import remote, workers
 from tng.corpus import Corpus, CorpusError
 from tng.ingest import IngestError, ingest
+from tng.journal import Journal, JournalError
 
 
-def write_mat(folder, name="20200101000000_9901.mat", samples=300, dt_s=0.01, quiet=0, scale=1.0, **more):
+def write_mat(folder, name="20200101000000_9901.mat", samples=600, dt_s=0.01, quiet=0, scale=1.0, **more):
     """A record named by station and event; its first `quiet` samples hold next to nothing."""
     folder.mkdir(parents=True, exist_ok=True)
     accel = np.random.default_rng(zlib.crc32(name.encode())).normal(size=(samples, 3)) * scale
@@ -28,8 +38,8 @@ def raw(tmp_path):
     folder = tmp_path / "raw"
     write_mat(folder, "20200101000000_9901.mat")
     write_mat(folder / "b", "20200101000000_0902.mat")
-    write_mat(folder / "a", "20200102000000_9901.mat", samples=410)
-    write_mat(folder / "a", "20200103000000_9903.mat", samples=600, dt_s=0.005, Ptime=1.0, Stime=2.9)
+    write_mat(folder / "a", "20200102000000_9901.mat", samples=810)
+    write_mat(folder / "a", "20200103000000_9903.mat", samples=1200, dt_s=0.005, Ptime=1.0, Stime=5.9)
     (folder / "README.md").write_text("text")
     (folder / ".hidden").write_text("passed over")
     (folder / "a" / "20200104000000_9901.mat").write_bytes(b"MATLAB 5.0 MAT-file, cut off")
@@ -41,14 +51,14 @@ def raw(tmp_path):
 
 
 def take(sources, into, **more):
-    return ingest(sources, into, **{"window_s": 4.0, "progress": False, **more})
+    return ingest(sources, into, **{"window_s": 8.0, "progress": False, **more})
 
 
 def test_good_records_get_in_and_the_rest_is_listed_with_reasons(raw, tmp_path):
     report = take([raw], tmp_path / "corpus")
     made = report.corpus
     assert report.accepted == len(made) == 4
-    assert (made.samples, made.sampling_rate_hz, made.stations) == (400, 100, ["0902", "9901", "9903"])
+    assert (made.samples, made.sampling_rate_hz, made.stations) == (800, 100, ["0902", "9901", "9903"])
     with (made.folder / "rejected.csv").open(newline="") as stream:
         listed = {row["file"]: row["reason"] for row in csv.DictReader(stream)}
     assert listed == dict(report.rejected)
@@ -62,22 +72,25 @@ def test_order_of_records_is_that_of_sorted_names(raw, tmp_path):
     made = take([raw / "b", raw / "a"], tmp_path / "corpus").corpus
     assert made.metadata["trace_source_file"].tolist() == ["20200101000000_0902.mat", "20200102000000_9901.mat",
                                                           "20200103000000_9903.mat"]
+    made = take(raw, tmp_path / "another").corpus
+    assert made.metadata["trace_source_file"].tolist() == ["20200101000000_9901.mat", "a/20200102000000_9901.mat",
+                                                          "a/20200103000000_9903.mat", "b/20200101000000_0902.mat"]
 
 
 def test_records_are_standardised_and_picks_follow(raw, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the window is short on purpose
-        made = take([raw], tmp_path / "corpus", window_s=2.75).corpus
-    row = made.metadata.set_index("trace_source_file").loc["20200103000000_9903.mat"]
-    assert (row["trace_npts_raw"], row["trace_sampling_rate_raw_hz"], row["trace_pad_samples"]) == (600, 200, 0)
+        made = take([raw], tmp_path / "corpus", window_s=5.75).corpus
+    row = made.metadata.set_index("trace_source_file").loc["a/20200103000000_9903.mat"]
+    assert (row["trace_npts_raw"], row["trace_sampling_rate_raw_hz"], row["trace_pad_samples"]) == (1200, 200, 0)
     assert row["trace_p_arrival_sample"] == 100 and np.isnan(row["trace_s_arrival_sample"])
-    assert made.card["settings"]["window_s"] == 2.75
+    assert made.card["settings"]["window_s"] == 5.75
 
 
 def test_window_that_misses_the_shaking_is_warned_of_once(raw, tmp_path):
-    write_mat(raw, "20200110000000_9901.mat", samples=1000, quiet=800)
+    write_mat(raw, "20200110000000_9901.mat", samples=1200, quiet=1000)
     with pytest.warns(UserWarning, match=r"1 of 5 records.*20200110000000_9901.mat") as caught:
-        report = take([raw], tmp_path / "corpus", window_s=5.0)
+        report = take([raw], tmp_path / "corpus", window_s=8.0)
     assert len(caught) == 1
     ((name, share),) = report.missed_shaking
     assert name == "20200110000000_9901.mat" and share < 0.01
@@ -93,8 +106,8 @@ def test_no_warning_where_nothing_is_missed(raw, tmp_path):
 def test_single_file_and_reader_options(tmp_path):
     accel = write_mat(tmp_path)
     file = tmp_path / "20200101000000_9901.mat"
-    made = take(file, tmp_path / "corpus", options={"afad-mat": {"component_order": ("E", "N", "U")}}).corpus
-    np.testing.assert_allclose(made.waveforms([0])[0, :, :300], accel.T, rtol=1e-6)
+    made = take(file, tmp_path / "corpus", component_order="ENU", detrend="none").corpus
+    np.testing.assert_allclose(made.waveforms([0])[0, :, :600], accel.T, rtol=1e-6)
 
 
 def test_nothing_usable_is_an_error_with_the_reasons(tmp_path):
@@ -109,9 +122,9 @@ def test_nothing_usable_is_an_error_with_the_reasons(tmp_path):
     assert not (tmp_path / "corpus").exists()
 
 
-@pytest.mark.parametrize("setting", [{"window_s": 0}, {"window_s": float("nan")}, {"sampling_rate_hz": -100}])
+@pytest.mark.parametrize("setting", [{"window_s": 0}, {"window_s": float("nan")}, {"sampling_rate_hz": -100}, {"windows": "first"}])
 def test_settings_must_make_sense(raw, tmp_path, setting):
-    with pytest.raises(IngestError, match="must be a positive number"):
+    with pytest.raises(IngestError, match="setting (window_s|sampling_rate_hz|windows)"):
         take([raw], tmp_path / "corpus", **setting)
 
 
@@ -140,3 +153,217 @@ def test_real_records(collection, tmp_path):
     else:
         assert made.stations == ["0921", "4304", "5405"]
         np.testing.assert_allclose(shares, [0.55, 0.03, 0.004], atol=0.01)
+
+
+# --- what became of every file -------------------------------------------------------------------------
+
+def rows(path):
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_every_file_is_accounted_for(raw, tmp_path):
+    import hashlib
+
+    made = take(raw, tmp_path / "corpus").corpus
+    listed = {row["file"]: row for row in rows(made.folder / "sources.csv")}
+    files = {path.relative_to(raw).as_posix(): path for path in raw.rglob("*") if path.is_file() and path.name != ".hidden"}
+    assert set(listed) == set(files)
+    for name, path in files.items():
+        assert listed[name]["bytes"] == str(path.stat().st_size)
+        assert listed[name]["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert listed["b/20200101000000_0902.mat"]["outcome"] == "afad_mat" and listed["README.md"]["outcome"] == "refused"
+
+
+def test_manifest_has_versions_settings_and_checksums(raw, tmp_path):
+    made = take(raw, tmp_path / "corpus").corpus
+    card = json.loads((made.folder / "corpus.json").read_text())
+    assert card["settings"]["window"] == "first" and card["settings"]["largest_pga_g"] == 100
+    assert {"python", "tng", "numpy"} <= set(card["versions"])
+    assert card["metadata_sha256"] == remote.sha256(made.folder / "metadata.csv")
+    assert card["waveforms_sha256"] == remote.sha256(made.folder / "waveforms.hdf5")
+    assert str(tmp_path) not in (made.folder / "corpus.json").read_text() + (made.folder / "metadata.csv").read_text()
+
+
+def test_zip_and_folder_give_the_same_records(raw, tmp_path):
+    with zipfile.ZipFile(tmp_path / "raw.zip", "w") as archive:
+        for path in sorted(raw.rglob("*.mat")):
+            archive.write(path, path.relative_to(raw))
+    plain, packed = take(raw, tmp_path / "plain").corpus, take(tmp_path / "raw.zip", tmp_path / "packed").corpus
+    assert packed.metadata["trace_source_file"].tolist() == [f"raw.zip/{name}" for name in plain.metadata["trace_source_file"]]
+    np.testing.assert_array_equal(plain.waveforms(range(4)), packed.waveforms(range(4)))
+
+
+def test_stations_and_number_of_records_select(raw, tmp_path):
+    write_mat(raw, "20200109000000_0902.mat")
+    assert take(raw, tmp_path / "one", stations=("9903",)).corpus.stations == ["9903"]
+    report = take(raw, tmp_path / "two", smallest_records=2)
+    assert report.corpus.stations == ["0902", "9901"]
+    assert "1 usable records; at least 2" in dict(report.rejected)["a/20200103000000_9903.mat"]
+
+
+# --- interrupted, repeated, in parallel ----------------------------------------------------------------
+
+def many(folder, files=60):
+    """Records, and some files that are none."""
+    for number in range(files):
+        write_mat(folder / f"{number % 4}", f"202001{number % 28 + 1:02d}{number // 28:02d}0000_99{number % 5:02d}.mat", samples=600 + number)
+    (folder / "0" / "notes.txt").write_text("text")
+    (folder / "1" / "20200301000000_9901.mat").write_bytes(b"MATLAB 5.0 MAT-file, cut off")
+    return folder
+
+
+def content(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def same(one, other):
+    """Byte for byte the same files."""
+    one, other = content(one), content(other)
+    assert set(one) == set(other)
+    assert [name for name in one if one[name] != other[name]] == []
+
+
+def test_in_parallel_the_bytes_are_the_same(tmp_path):
+    raw = many(tmp_path / "raw")
+    take(raw, tmp_path / "one", processes=1)
+    assert take(raw, tmp_path / "two", processes=2).accepted == 60
+    same(tmp_path / "one", tmp_path / "two")
+
+
+def test_repeated_ingest_does_nothing(raw, tmp_path):
+    first = take(raw, tmp_path / "corpus")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "corpus").iterdir()}
+    again = take(raw, tmp_path / "corpus")
+    assert again.unchanged and again.accepted == 4 and again.rejected == first.rejected
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "corpus").iterdir()} == before
+    assert not list(tmp_path.glob(".*"))
+    for change in ({"window_s": 7.0}, {"seed": 1}):
+        with pytest.raises(CorpusError, match="already"):
+            take(raw, tmp_path / "corpus", **change)
+    write_mat(raw, "20200111000000_9901.mat")
+    with pytest.raises(CorpusError, match="already"):
+        take(raw, tmp_path / "corpus")
+
+
+def test_a_file_of_equal_size_and_other_content_is_a_change(tmp_path):
+    folder = tmp_path / "raw"
+    write_mat(folder, do := "20200101000000_9901.mat")
+    take(folder, tmp_path / "corpus")
+    content = bytearray((folder / do).read_bytes())
+    content[-9] ^= 1
+    (folder / do).write_bytes(content)
+    with pytest.raises(CorpusError, match="already"):
+        take(folder, tmp_path / "corpus")
+
+
+def stop_after(count, monkeypatch):
+    """Let the run fail when it wants to note its `count`-th file."""
+    add, calls = Journal.add, []
+
+    def failing(self, *given):
+        calls.append(given)
+        if len(calls) == count:
+            raise KeyboardInterrupt
+        add(self, *given)
+
+    monkeypatch.setattr(Journal, "add", failing)
+
+
+@pytest.mark.parametrize("count", [1, 17, 60])
+def test_stopped_run_goes_on_where_it_was(count, tmp_path, monkeypatch):
+    raw = many(tmp_path / "raw")
+    take(raw, tmp_path / "undisturbed", processes=1)
+    with monkeypatch.context() as patch:
+        stop_after(count, patch)
+        with pytest.raises(KeyboardInterrupt):
+            take(raw, tmp_path / "corpus", processes=1)
+    assert not (tmp_path / "corpus").exists()
+    calls = []
+    monkeypatch.setattr(ingesting, "work", lambda order, work=ingesting.work: calls.append(order) or work(order))
+    report = take(raw, tmp_path / "corpus", processes=1)
+    assert report.resumed == count - 1 and len(calls) == 61 - (count - 1)
+    same(tmp_path / "undisturbed", tmp_path / "corpus")
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_journal_cut_off_anywhere_gives_the_same_bytes(tmp_path, monkeypatch):
+    """As a full disk or a power cut leaves it: either file may end at any byte."""
+    raw = many(tmp_path / "raw", 12)
+    take(raw, tmp_path / "undisturbed", processes=1)
+    with monkeypatch.context() as patch:
+        stop_after(10, patch)
+        with pytest.raises(KeyboardInterrupt):
+            take(raw, tmp_path / "corpus", processes=1)
+    kept = {path: path.read_bytes() for path in (tmp_path / ".corpus.ingest").iterdir()}
+    dice = random.Random(5)
+    for _ in range(6):
+        for path, content in kept.items():
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(content[:dice.randrange(len(content) + 1)])
+        take(raw, tmp_path / "corpus", processes=1, overwrite=True)
+        same(tmp_path / "undisturbed", tmp_path / "corpus")
+
+
+def test_change_of_a_file_or_setting_is_read_anew(tmp_path, monkeypatch):
+    raw = many(tmp_path / "raw", 12)
+    with monkeypatch.context() as patch:
+        stop_after(10, patch)
+        with pytest.raises(KeyboardInterrupt):
+            take(raw, tmp_path / "corpus", processes=1)
+    changed = next(iter(sorted(raw.rglob("*_9902.mat"))))
+    write_mat(changed.parent, changed.name, samples=700, scale=2.0)
+    report = take(raw, tmp_path / "corpus", processes=1)
+    take(raw, tmp_path / "undisturbed", processes=1)
+    assert report.resumed == 8
+    same(tmp_path / "undisturbed", tmp_path / "corpus")
+
+
+def test_two_runs_at_once_are_one_too_many(raw, tmp_path):
+    with Journal(tmp_path / ".corpus.ingest"):
+        with pytest.raises(JournalError, match="another run"):
+            take(raw, tmp_path / "corpus")
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
+def test_killed_twenty_times_the_bytes_are_the_same(tmp_path):
+    """A run that is killed without warning, at random moments of reading and writing, until it comes through."""
+    raw = many(tmp_path / "raw", 300)
+    take(raw, tmp_path / "undisturbed", processes=2)
+    command = [sys.executable, "-m", "tng.cli", "ingest", str(raw), "--into", str(tmp_path / "corpus"), "--window-s", "8"]
+    environment = {**os.environ, "TNG_PROGRESS": "0"}
+    dice, killed, journal = random.Random(11), 0, tmp_path / ".corpus.ingest" / "journal.jsonl"
+    while killed < 20 and not (tmp_path / "corpus").exists():
+        run = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        size, end = journal.stat().st_size if journal.exists() else 0, time.monotonic() + 60
+        while run.poll() is None and time.monotonic() < end and not (journal.exists() and journal.stat().st_size > size):
+            time.sleep(0.005)                                # until it has done something new
+        time.sleep(dice.uniform(0, 0.06))
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+        killed += 1
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert killed >= 5
+    same(tmp_path / "undisturbed", tmp_path / "corpus")
+    assert not list(tmp_path.glob(".*"))
+
+
+# --- workers -------------------------------------------------------------------------------------------
+
+def misbehave(order):
+    """What a child is asked to do in the tests below."""
+    if order == "crash":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if order == "hang":
+        time.sleep(300)
+    if order == "print":
+        print("a library talks", flush=True)
+    return f"did {order}"
+
+
+def test_a_crash_or_a_hang_costs_one_task_only():
+    orders = [f"{number}" for number in range(20)] + ["crash", "print", "hang", "last"]
+    answers = list(workers.unordered("tests.test_ingest:misbehave", orders, 2, 15.0, lambda task, error: f"{task}: {error}"))
+    assert sorted(answers) == sorted([f"did {order}" for order in orders if order not in ("crash", "hang")]
+                                     + ["crash: the program that read it stopped", "hang: it took too long to read"])

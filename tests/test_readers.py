@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from scipy.io import savemat
 
 from tng import readers, remote
-from tng.readers import _mat5, afad_mat, afad_text
+from tng.readers import _mat5, afad_text
+from tng.readers.options import Options
 from tng.records import (ComponentError, DataError, FormatError, HeaderMismatchError, RecordError, SamplingError,
                          UnitsError)
 
@@ -168,7 +169,7 @@ def test_a_pipe_is_not_waited_for(tmp_path):
 
 
 def test_error_of_another_kind_is_wrapped(tmp_path, monkeypatch):
-    def broken(path):
+    def broken(file, options):
         raise KeyError("surprise")
 
     monkeypatch.setattr(afad_text, "read", broken)
@@ -176,12 +177,17 @@ def test_error_of_another_kind_is_wrapped(tmp_path, monkeypatch):
         readers.read(write_text(tmp_path))
 
 
-def test_options_go_to_the_reader_they_name(tmp_path):
-    options = {"afad-mat": {"component_order": ("E", "N", "U")}}
-    np.testing.assert_allclose(readers.read(write_mat(tmp_path), options).pga_cmps2, [30, 20, 10])
-    np.testing.assert_allclose(readers.read(write_text(tmp_path), options).pga_cmps2, [20, 30, 10])
-    with pytest.raises(ValueError, match="afad-matt.*no such reader"):
-        readers.read(tmp_path / MAT, {"afad-matt": {}})
+def test_declared_order_holds_where_the_file_is_silent(tmp_path):
+    options = Options(component_order="ENZ")
+    np.testing.assert_allclose(readers.read(write_mat(tmp_path), options=options).pga_cmps2, [30, 20, 10])
+    np.testing.assert_allclose(readers.read(write_text(tmp_path), options=options).pga_cmps2, [20, 30, 10])
+
+
+@pytest.mark.parametrize("changes", [{"component_order": order} for order in ("NE", "NEE", "NEX", "NEUZ")]
+                         + [{"unit": "furlong"}, {"gal_per_count": -1}, {"gal_per_count": float("nan")}, {"untit": "g"}])
+def test_declarations_that_make_no_sense(changes):
+    with pytest.raises(ValueError):
+        Options(**changes)
 
 
 def test_import_needs_neither_obspy_nor_torch():
@@ -259,7 +265,7 @@ def test_mat_refusals(changes, error, says, tmp_path):
 
 
 @pytest.mark.parametrize("variables, says", [
-    ({"signal": columns().T, "p_arrival_sample": 3.2}, "no struct EQ.anEQ; it holds signal"),
+    ({"other": columns()}, "no struct EQ.anEQ and no variable signal; it holds other"),
     ({"EQ": columns()}, "EQ holds no struct anEQ"),
     ({"EQ": {"other": 1}}, "EQ holds no struct anEQ"),
     ({"EQ": {"anEQ": "text"}}, "EQ holds no struct anEQ"),
@@ -285,7 +291,7 @@ def test_mat_augmented_window_is_refused_unless_wanted(tmp_path):
     file = write_mat(tmp_path, name=name, variables={"EQ": {"anEQ": {"Accel": accel, "sampling": 0.01, "p_true": -1.0}}})
     with pytest.raises(FormatError, match="augmented window.*synthetic noise"):
         readers.read(file)
-    record = readers.read(file, {"afad-mat": {"augmented": True}})
+    record = readers.read(file, options=Options(augmented=True))
     assert (record.station, record.event) == ("9901", "20200101000000")
     assert record.meta["trace_category"] == "augmented"
 
@@ -295,12 +301,6 @@ def test_mat_7_3_says_what_to_do(tmp_path):
     file.write_bytes(b"MATLAB 7.3 MAT-file, Platform: PCWIN64".ljust(124) + b"\0\2IM" + b"\0" * 384 + b"\x89HDF\r\n\x1a\n")
     with pytest.raises(FormatError, match="7.3.*-v7"):
         readers.read(file)
-
-
-@pytest.mark.parametrize("order", [("N", "E"), ("N", "E", "E"), ("N", "E", "X"), ("N", "E", "U", "Z")])
-def test_mat_component_order_must_name_each_once(order, tmp_path):
-    with pytest.raises(ComponentError, match="component order"):
-        afad_mat.read(write_mat(tmp_path), component_order=order)
 
 
 def test_mat_huge_dimensions_allocate_nothing(tmp_path):
@@ -320,6 +320,40 @@ def test_mat_compressed_bomb_is_refused(tmp_path, monkeypatch):
     assert file.stat().st_size < 50_000
     with pytest.raises(FormatError, match="more than 1 MiB"):
         readers.read(file)
+
+
+# --- MATLAB: signal ------------------------------------------------------------------------------------
+
+SIGNAL = "AFAD.9901.99_200101000000P6014_EV_0001.mat"
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_signal_stands_either_way(turned, tmp_path):
+    data = columns(6000)
+    file = write_mat(tmp_path, name=SIGNAL, variables={"signal": data if turned else data.T, "p_arrival_sample": 3.2})
+    record = readers.read(file, options=Options(unit="gal"))
+    np.testing.assert_array_equal(record.data, data.T[[1, 0, 2]])
+    assert (record.station, record.event, record.meta["trace_p_arrival_sample"]) == ("9901", "20200101000000", 320)
+    assert record.meta["trace_units_declared"] == "gal (declared by the user)"
+    np.testing.assert_allclose(readers.read(file, options=Options(unit="m/s2")).pga_cmps2, [2000, 3000, 1000])
+
+
+@pytest.mark.parametrize("variables, error, says", [
+    ({"signal": columns(6000)}, UnitsError, "declare it"),
+    ({"signal": columns(3)}, ComponentError, r"\(3, 3\)"),
+    ({"signal": columns(6000)[:, :2]}, ComponentError, r"\(6000, 2\)"),
+    ({"signal": columns(5000)}, SamplingError, "5000 samples"),
+    ({"signal": "text"}, FormatError, "no array"),
+    ({"p_arrival_sample": 3.0}, FormatError, "no array"),
+])
+def test_signal_refusals(variables, error, says, tmp_path):
+    with pytest.raises(error, match=says):
+        readers.read(write_mat(tmp_path, name=SIGNAL, variables=variables))
+
+
+def test_signal_without_a_pick(tmp_path):
+    file = write_mat(tmp_path, name=SIGNAL, variables={"signal": columns(6000), "p_arrival_sample": "None"})
+    assert np.isnan(readers.read(file, options=Options(unit="gal")).meta["trace_p_arrival_sample"])
 
 
 # --- text ----------------------------------------------------------------------------------------------

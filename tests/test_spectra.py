@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from tng import readers, records, remote, spectra
+from tng import readers, remote, spectra, standard
 
 RATE_HZ = 50.0
 
@@ -129,7 +129,7 @@ GOLDEN = {  # f0 · 180 and peak of the paper's recipe, computed from the files 
 def test_real_records(name):
     if not remote.available(name):
         pytest.skip(f"{name} is not here: set TNG_MIRROR to a folder that holds it")
-    window = records.standardise(readers.read(remote.path(name)), 100.0, 60.0)
+    window = standard.standardise(readers.read(remote.path(name)), 100.0, 60.0)
     freq_hz, curves = spectra.hvsr(window.data[None], 100.0)
     bin_number, peak = GOLDEN[name]
     assert round(spectra.f0(freq_hz, curves)[0] * 180) == bin_number

@@ -39,24 +39,126 @@ def fetch(names: Annotated[list[str] | None, typer.Argument(help="Files or colle
 
 
 @app.command()
-def ingest(sources: Annotated[list[Path], typer.Argument(help="Files and folders of records.")],
+def ingest(sources: Annotated[list[Path], typer.Argument(help="Files, zip or tar archives, and folders of records.")],
            into: Annotated[Path, typer.Option(help="Folder of the corpus.")],
-           sampling_rate_hz: Rate = 100.0, window_s: Window = 60.0, seed: Seed = 0, overwrite: Overwrite = False) -> None:
-    """Turn files of records into a corpus; what cannot be used is listed with its reason."""
+           sampling_rate_hz: Annotated[float | None, typer.Option(help="Of every record [Hz]; default 100.")] = None,
+           window_s: Annotated[float | None, typer.Option(help="Length of every record [s]; default 60.")] = None,
+           window: Annotated[str | None, typer.Option(help="first (default), p-onset or energy.")] = None,
+           before_s: Annotated[float | None, typer.Option(help="Kept before the onset [s]; default 5.")] = None,
+           detrend: Annotated[str | None, typer.Option(help="mean (default), linear or none.")] = None,
+           highpass_hz: Annotated[float | None, typer.Option(help="Zero-phase high-pass [Hz]; default none.")] = None,
+           unit: Annotated[str | None, typer.Option(help="Of files that state none: gal, m/s2, mm/s2 or g.")] = None,
+           gal_per_count: Annotated[float | None, typer.Option(help="cm/s² of one count, where no file tells.")] = None,
+           stationxml: Annotated[list[Path] | None, typer.Option(help="StationXML; what lies in SOURCES is found by itself.")] = None,
+           differentiate: Annotated[bool, typer.Option("--differentiate", help="Take velocity, differentiated.")] = False,
+           component_order: Annotated[str | None, typer.Option(help="Columns of the authors' .mat files; default NEU.")] = None,
+           augmented: Annotated[bool, typer.Option("--augmented", help="Take the authors' augmented windows.")] = False,
+           vertical_axis: Annotated[str | None, typer.Option(help="Of OpenEEW devices: x, y or z.")] = None,
+           events: Annotated[Path | None, typer.Option(help="Catalogue of earthquakes (CSV).")] = None,
+           devices: Annotated[Path | None, typer.Option(help="OpenEEW's device_locations.json.")] = None,
+           station: Annotated[list[str] | None, typer.Option(help="Only this station; can be repeated.")] = None,
+           smallest_records: Annotated[int | None, typer.Option(help="Leave out stations with fewer records.")] = None,
+           smallest_snr: Annotated[float | None, typer.Option(help="Leave out records of a smaller signal-to-noise ratio.")] = None,
+           settings: Annotated[Path | None, typer.Option(help="YAML file of settings; the options here go before it.")] = None,
+           seed: Annotated[int | None, typer.Option(min=0, help="Of the splits; default 0.")] = None,
+           processes: Annotated[int | None, typer.Option(min=1, help="Files read at a time; default: one a processor.")] = None,
+           overwrite: Overwrite = False) -> None:
+    """Turn files of records into a corpus; what cannot be used is listed with its reason.
+
+    A run that was stopped goes on when the same command is given again.
+    """
     from tng import ingest as ingesting
 
+    given = {"sampling_rate_hz": sampling_rate_hz, "window_s": window_s, "window": window, "before_s": before_s,
+             "detrend": detrend, "highpass_hz": highpass_hz, "unit": unit, "gal_per_count": gal_per_count,
+             "stationxml": stationxml or None, "differentiate": differentiate or None, "component_order": component_order,
+             "augmented": augmented or None, "vertical_axis": vertical_axis, "events": events, "devices": devices,
+             "stations": station or None, "smallest_records": smallest_records, "smallest_snr": smallest_snr, "seed": seed}
+    chosen = {**_read_settings(settings), **{name: value for name, value in given.items() if value is not None}}
     with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always", UserWarning)
-        report = ingesting.ingest(sources, into, sampling_rate_hz, window_s, seed=seed, overwrite=overwrite,
-                                  progress=_progress())
+        report = ingesting.ingest(sources, into, overwrite=overwrite, processes=processes, progress=_progress(), **chosen)
     for warning in raised:
         typer.echo(f"Warning: {warning.message}", err=True)
-    for file, reason in report.rejected[:20]:
-        typer.echo(f"refused {file}: {reason}", err=True)
+    if report.unchanged:
+        typer.echo(f"{into} was made of these files with these settings already; nothing to do")
+        return
+    if report.resumed:
+        typer.echo(f"{report.resumed} files had been read by an earlier run that was stopped", err=True)
+    for _, reason in report.rejected[:20]:
+        typer.echo(f"refused {reason}", err=True)
     if report.rejected:
-        typer.echo(f"{len(report.rejected)} files were refused; {into / 'rejected.csv'} lists each with its reason", err=True)
+        typer.echo(f"{len(report.rejected)} refusals; {into / 'rejected.csv'} lists each with its reason", err=True)
     counts = report.corpus.metadata["station_code"].value_counts()
-    typer.echo(f"{report.accepted} records of {len(counts)} stations in {into}")
+    typer.echo(f"{report.accepted} records of {len(counts)} stations in {into}; look at {into / 'report.html'}")
+
+
+def _read_settings(path: Path | None) -> dict:
+    """Settings from a YAML file; none without one."""
+    if path is None:
+        return {}
+    import yaml
+
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeError, yaml.YAMLError) as error:
+        raise ValueError(f"{path}: not a YAML file of settings ({error})") from error
+    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
+        raise ValueError(f"{path}: not a list of `setting: value`")
+    return found
+
+
+corpus_app = typer.Typer(no_args_is_help=True, help="Look at, check, split and export a corpus.")
+app.add_typer(corpus_app, name="corpus")
+Folder = Annotated[Path, typer.Argument(help="Folder of the corpus.")]
+
+
+@corpus_app.command("info")
+def corpus_info(folder: Folder) -> None:
+    """What a corpus holds."""
+    from tng import corpus_tools
+    from tng.corpus import Corpus
+
+    for title, text in corpus_tools.info(Corpus.open(folder)).items():
+        typer.echo(f"{title:<16}{text}")
+
+
+@corpus_app.command("check")
+def corpus_check(folder: Folder) -> None:
+    """Check every waveform, checksum, peak and split; the exit code is 1 if something is wrong."""
+    from tng import corpus_tools
+
+    problems = corpus_tools.check(folder)
+    for problem in problems:
+        typer.echo(problem)
+    if problems:
+        raise typer.Exit(1)
+    typer.echo(f"{folder}: nothing wrong")
+
+
+@corpus_app.command("split")
+def corpus_split(folder: Folder,
+                 shares: Annotated[tuple[float, float, float], typer.Option(help="Train, dev and test.")] = (0.6, 0.1, 0.3),
+                 held_out: Annotated[list[str] | None, typer.Option(help="Station for the test side of split_paper and split_station; can be repeated.")] = None,
+                 seed: Seed = 0) -> None:
+    """Deal the records out anew: by event, as in the paper, by station, by time."""
+    from tng import corpus_tools
+
+    typer.echo(corpus_tools.resplit(folder, shares, seed, tuple(held_out or ())).to_string())
+
+
+@corpus_app.command("export")
+def corpus_export(folder: Folder, into: Annotated[Path, typer.Option(help="Folder for the files.")],
+                  form: Annotated[str, typer.Option("--format", help="mseed, sac, at2 or csv.")] = "mseed",
+                  station: Annotated[list[str] | None, typer.Option(help="Only this station; can be repeated.")] = None,
+                  split: Annotated[str | None, typer.Option(help="Only train, dev or test.")] = None,
+                  allow_restricted: Annotated[bool, typer.Option("--allow-restricted",
+                                              help="Also records whose licence forbids to pass them on.")] = False) -> None:
+    """Write records as files that other programs read, with their provenance."""
+    from tng import corpus_tools
+
+    written = corpus_tools.export(folder, into, form, stations=station or None, split=split, allow_restricted=allow_restricted)
+    typer.echo(f"{len(written)} files in {into}")
 
 
 @app.command()

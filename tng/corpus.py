@@ -1,4 +1,4 @@
-"""Records on disk: one folder in the SeisBench layout, written once, read by memory map.
+"""Records on disk: one folder in the SeisBench layout, written once, read record by record.
 
 ::
 
@@ -14,8 +14,10 @@ import difflib
 import hashlib
 import json
 import math
+import os
 import platform
 import shutil
+import sys
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import metadata as distributions
@@ -25,8 +27,9 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from tng.layout import (CARD, DATA_FORMAT, HOW_TO_MAKE_ONE, METADATA, REJECTED, SPLITS, TRACE_NAME, WAVEFORMS, CorpusError,
-                        check_agreement, read_card, read_layout, read_metadata)
+from tng import splits as splits_of
+from tng.layout import (CARD, DATA_FORMAT, FILES, HOW_TO_MAKE_ONE, METADATA, SPLIT_COLUMNS, SPLITS, TRACE_NAME, WAVEFORMS,
+                        CorpusError, check_agreement, read_card, read_layout, read_metadata)
 from tng.records import Record
 from tng.remote import sha256
 
@@ -58,7 +61,7 @@ class Corpus:
         places = metadata["trace_name"].str.extract(TRACE_NAME)
         self._buckets = places["bucket"].to_numpy(dtype=object)
         self._slots = places["slot"].to_numpy(dtype=np.int64)
-        self._arrays: dict[str, np.ndarray | h5py.Dataset] = {}
+        self._places: dict[str, _Place | h5py.Dataset] = {}
 
     @classmethod
     def open(cls, folder) -> Corpus:
@@ -90,8 +93,7 @@ class Corpus:
                 f"{self.samples} samples at {self.sampling_rate_hz:g} Hz)")
 
     def __getstate__(self):
-        # A worker process opens its own memory map; a map in transit would become a copy of the data.
-        return {**self.__dict__, "_arrays": {}}
+        return {**self.__dict__, "_places": {}}     # another process opens the file itself
 
     @property
     def fingerprint(self) -> str:
@@ -114,13 +116,16 @@ class Corpus:
         counts = self.metadata["station_code"].value_counts()
         return sorted(sorted(counts.index, key=lambda station: (-counts[station], station))[:n])
 
-    def select(self, stations: str | Iterable[str] | None = None, split: str | None = None) -> np.ndarray:
+    def select(self, stations: str | Iterable[str] | None = None, split: str | None = None,
+               by: str = "event") -> np.ndarray:
         """Row numbers of the records of some stations and one split (`train`, `dev`, `test`); None takes all.
+
+        `by` says which way to split: ``event``, ``paper``, ``station`` or ``time`` (see :mod:`tng.splits`).
 
         Raises
         ------
         CorpusError
-            If a station or split is not in the corpus.
+            If a station, split or way to split is not in the corpus.
         """
         chosen = np.ones(len(self), dtype=bool)
         if stations is not None:
@@ -129,10 +134,14 @@ class Corpus:
                 _require(station, self.stations, "station", self.folder)
             chosen &= self.metadata["station_code"].isin(wanted).to_numpy()
         if split is not None:
-            if "split" not in self.metadata:
-                raise CorpusError(f"{self.folder}: {METADATA} has no column 'split'; {HOW_TO_MAKE_ONE}")
+            _require(by, list(SPLIT_COLUMNS), "way to split", self.folder)
+            column = SPLIT_COLUMNS[by]
+            if column not in self.metadata or self.metadata[column].isna().all():
+                what = f"has no column {column!r}" if column not in self.metadata else f"has nothing in column {column!r}"
+                raise CorpusError(f"{self.folder}: {METADATA} {what}; `tng corpus split {self.folder}` adds what the records "
+                                  f"tell, or {HOW_TO_MAKE_ONE}")
             _require(split, SPLITS, "split", self.folder)
-            chosen &= (self.metadata["split"] == split).to_numpy()
+            chosen &= (self.metadata[column] == split).to_numpy()
         return np.flatnonzero(chosen)
 
     def waveforms(self, rows) -> np.ndarray:
@@ -144,7 +153,7 @@ class Corpus:
         out = np.empty((len(rows), 3, self.samples), dtype=np.float32)
         for position in np.argsort(rows, kind="stable"):
             row = rows[position]
-            out[position] = self._array(self._buckets[row])[self._slots[row]]
+            self._place(self._buckets[row]).read_direct(out[position], self._slots[row])
         return out
 
     def record(self, row: int) -> Record:
@@ -180,18 +189,39 @@ class Corpus:
             raise IndexError(f"row {outside[0]}: the corpus has rows 0 to {len(self) - 1}")
         return rows
 
-    def _array(self, bucket: str):
-        """A bucket as memory map, or as h5py dataset where it does not lie in one piece."""
-        if bucket not in self._arrays:
+    def _place(self, bucket: str):
+        """A bucket's place in the file, or the h5py dataset where it does not lie in one piece."""
+        if bucket not in self._places:
             path = self.folder / WAVEFORMS
             with h5py.File(path, "r") as file:
                 dataset = file["data"][bucket]
                 offset, shape, dtype = dataset.id.get_offset(), dataset.shape, dataset.dtype
             if offset is None:
-                self._arrays[bucket] = h5py.File(path, "r")["data"][bucket]
+                self._places[bucket] = h5py.File(path, "r")["data"][bucket]
             else:
-                self._arrays[bucket] = np.memmap(path, dtype, "r", offset, shape)
-        return self._arrays[bucket]
+                self._places[bucket] = _Place(path, offset, shape, dtype)
+        return self._places[bucket]
+
+
+class _Place:
+    """Records that lie one after the other in a file.
+
+    They are read straight into the array that is handed out.  A memory map is as fast, but what has been
+    read through it stays resident: after an epoch the whole corpus would count as memory of the process.
+    """
+
+    def __init__(self, path: Path, offset: int, shape: Sequence[int], dtype: np.dtype):
+        self._file = path.open("rb", buffering=0)
+        self._offset, self._shape, self._dtype = offset, tuple(shape[1:]), dtype
+
+    def read_direct(self, out: np.ndarray, slot: int) -> None:
+        """Put one record into `out`, shape (3, samples), as h5py's method of this name does."""
+        whole = out if out.dtype == self._dtype else np.empty(self._shape, self._dtype)
+        size = whole.nbytes
+        if os.preadv(self._file.fileno(), [whole], self._offset + int(slot) * size) != size:
+            raise CorpusError(f"{self._file.name}: ends before record {slot}; the file was cut off after it was opened")
+        if whole is not out:
+            out[...] = whole
 
 
 # --- writing -------------------------------------------------------------------------------------------
@@ -207,7 +237,7 @@ def write(records: Iterable[Record], folder, *, splits: Sequence[float] = (0.6, 
     Parameters
     ----------
     records : iterable of Record
-        All of one sampling rate and length (:func:`tng.records.standardise` makes them so).
+        All of one sampling rate and length (:func:`tng.standard.standardise` makes them so).
     folder : path
         Where the corpus shall be.
     splits : three numbers that add to 1
@@ -229,8 +259,8 @@ def write(records: Iterable[Record], folder, *, splits: Sequence[float] = (0.6, 
         No record, records of different rate or length, something already there, or a disk that fails.
     """
     folder = Path(folder)
-    shares = _check_splits(splits)
-    _check_free(folder, overwrite)
+    shares = splits_of.check_shares(splits)
+    check_free(folder, overwrite)
     if progress:
         from tqdm import tqdm
 
@@ -238,16 +268,15 @@ def write(records: Iterable[Record], folder, *, splits: Sequence[float] = (0.6, 
     hidden = folder.absolute().with_name(f".{folder.absolute().name}.{uuid.uuid4().hex}.part")
     try:
         hidden.mkdir(parents=True)
-        rows, digests, rate_hz, samples = _write_waveforms(records, hidden / WAVEFORMS)
-        for row, split in zip(rows, _deal_events([row["source_id"] for row in rows], shares, seed)):
-            row["split"] = split
-        _write_metadata(rows, hidden / METADATA)
+        columns, digests, rate_hz, samples = _write_waveforms(records, hidden / WAVEFORMS)
+        _add_splits(columns, shares, seed)
+        pd.DataFrame(columns).to_csv(hidden / METADATA, index=False, lineterminator="\n", encoding="utf-8")
         card = {
             "fingerprint": _fingerprint(hidden / METADATA, digests, rate_hz),
-            "metadata_sha256": sha256(hidden / METADATA),
-            "text_columns": sorted({name for row in rows for name, value in row.items() if isinstance(value, str)}),
-            "records": len(rows), "stations": len({row["station_code"] for row in rows}),
-            "events": len({row["source_id"] for row in rows}), "sampling_rate_hz": rate_hz, "samples": samples,
+            "metadata_sha256": sha256(hidden / METADATA), "waveforms_sha256": sha256(hidden / WAVEFORMS),
+            "text_columns": sorted(name for name, values in columns.items() if any(isinstance(value, str) for value in values)),
+            "records": len(digests), "stations": len(set(columns["station_code"])),
+            "events": len(set(columns["source_id"])), "sampling_rate_hz": rate_hz, "samples": samples,
             "splits": list(shares), "seed": seed, "settings": dict(settings or {}), "versions": _versions(),
         }
         (hidden / CARD).write_text(json.dumps(card, indent=2, sort_keys=True, default=str) + "\n", encoding="utf-8")
@@ -262,8 +291,9 @@ def write(records: Iterable[Record], folder, *, splits: Sequence[float] = (0.6, 
 
 
 def _write_waveforms(records: Iterable[Record], path: Path):
-    """Stream the samples into buckets; rows of metadata and a digest a record are all that is kept."""
-    rows, digests = [], []
+    """Stream the samples into buckets; the columns of metadata and a digest a record are all that is kept."""
+    columns: dict[str, list] = {}
+    digests: list[bytes] = []
     first: Record | None = None
     with h5py.File(path, "w") as file:
         data = file.create_group("data")
@@ -274,26 +304,26 @@ def _write_waveforms(records: Iterable[Record], path: Path):
             if (record.sampling_rate_hz, record.samples) != (first.sampling_rate_hz, first.samples):
                 raise CorpusError(f"{record.name}: {record.samples} samples at {record.sampling_rate_hz:g} Hz, but the first "
                                   f"record ({first.name}) has {first.samples} at {first.sampling_rate_hz:g} Hz; bring all to "
-                                  "one rate and length with tng.records.standardise")
-            number, slot = divmod(len(rows), BUCKET_RECORDS)
+                                  "one rate and length with tng.standard.standardise")
+            number, slot = divmod(len(digests), BUCKET_RECORDS)
             with np.errstate(over="ignore"):
                 bucket[slot] = record.data
             if not np.isfinite(bucket[slot]).all():
                 raise CorpusError(f"{record.name}: peaks of {record.pga_cmps2.max():.3g} cm/s² do not fit 32-bit numbers; "
                                   "drop the record")
-            rows.append(_row(record, f"bucket{number}${slot},:3,:{record.samples}"))
+            _append(columns, len(digests), _row(record, f"bucket{number}${slot},:3,:{record.samples}"))
             digests.append(hashlib.sha256(bucket[slot].tobytes()).digest())
             if slot == BUCKET_RECORDS - 1:
                 data.create_dataset(f"bucket{number}", data=bucket)
         if first is None:
             raise CorpusError("no records, so there is no corpus to write")
-        left = len(rows) % BUCKET_RECORDS
+        left = len(digests) % BUCKET_RECORDS
         if left:
-            data.create_dataset(f"bucket{len(rows) // BUCKET_RECORDS}", data=bucket[:left])
+            data.create_dataset(f"bucket{len(digests) // BUCKET_RECORDS}", data=bucket[:left])
         layout = file.create_group("data_format")
         for name, value in {**DATA_FORMAT, "sampling_rate": first.sampling_rate_hz}.items():
             layout[name] = value
-    return rows, digests, first.sampling_rate_hz, first.samples
+    return columns, digests, first.sampling_rate_hz, first.samples
 
 
 def _row(record: Record, trace_name: str) -> dict:
@@ -306,30 +336,39 @@ def _row(record: Record, trace_name: str) -> dict:
     return {**own, **{name: value for name, value in record.meta.items() if name not in own}}
 
 
-def _write_metadata(rows: list[dict], path: Path) -> None:
-    pd.DataFrame(rows).to_csv(path, index=False, lineterminator="\n", encoding="utf-8")
+def _append(columns: dict[str, list], length: int, row: Mapping) -> None:
+    """Add a row to the columns; what it does not tell, or the rows before did not, is NaN.
+
+    Columns of shared values take a tenth of the memory of a dict a row.
+    """
+    for name, value in row.items():
+        if name not in columns:
+            columns[name] = [math.nan] * length
+        columns[name].append(sys.intern(value) if type(value) is str else value)
+    for values in columns.values():
+        if len(values) == length:
+            values.append(math.nan)
 
 
-def _deal_events(events: Sequence[str], shares: Sequence[float], seed: int) -> list[str]:
-    """A split for each record.  Events are shuffled by a hash, which no library's version changes, and dealt
-    out by the share of records that lies before them."""
-    counts = pd.Series(events, dtype=object).value_counts()
-    shuffled = sorted(counts.index, key=lambda event: hashlib.sha256(f"{seed}:{event}".encode()).digest())
-    borders = np.cumsum(shares)[:2]
-    before, split_of = 0, {}
-    for event in shuffled:
-        middle = (before + counts[event] / 2) / len(events)
-        split_of[event] = SPLITS[int((middle >= borders - 1e-9).sum())]
-        before += counts[event]
-    return [split_of[event] for event in events]
+def _add_splits(columns: dict[str, list], shares: Sequence[float], seed: int) -> None:
+    """The columns of :mod:`tng.splits`; what an older corpus said of them goes."""
+    names = ("trace_name", "station_code", "source_id", "source_origin_time", "trace_start_time", "trace_source_file",
+             "trace_source_sha256")
+    table = pd.DataFrame({name: pd.Series(columns[name], dtype=object) for name in names if name in columns})
+    split = splits_of.add(table, shares, seed)
+    columns.update({name: split[name].tolist() for name in SPLIT_COLUMNS.values()})
 
 
 def _fingerprint(metadata: Path, digests: Sequence[bytes], sampling_rate_hz: float) -> str:
-    """Hash of the sorted hashes of the records: each is its waveform and what its row says, but for its place."""
+    """Hash of the sorted hashes of the records: each is its waveform and what its row says, but for its place
+    and the sides it would be on by other ways to split."""
     with metadata.open(newline="", encoding="utf-8") as stream:
-        rows = [sorted((name, value) for name, value in row.items() if value and name != "trace_name")
-                for row in csv.DictReader(stream)]
-    parts = sorted(hashlib.sha256(digest + json.dumps(row).encode()).digest() for digest, row in zip(digests, rows))
+        parts = []
+        for digest, row in zip(digests, csv.DictReader(stream)):
+            known = sorted((name, value) for name, value in row.items()
+                           if value and name != "trace_name" and not name.startswith("split_"))
+            parts.append(hashlib.sha256(digest + json.dumps(known).encode()).digest())
+    parts.sort()
     return hashlib.sha256(f"{float(sampling_rate_hz)}\n".encode() + b"".join(parts)).hexdigest()
 
 
@@ -343,20 +382,20 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _check_splits(splits: Sequence[float]) -> tuple[float, ...]:
-    shares = tuple(float(share) for share in splits)
-    if len(shares) != 3 or not all(share >= 0 for share in shares) or not math.isclose(sum(shares), 1, abs_tol=1e-6):
-        raise CorpusError(f"splits {shares}: three shares (train, dev, test) that add to 1 are needed")
-    return shares
+def check_free(folder: Path, overwrite: bool) -> None:
+    """That a corpus can be written there.
 
-
-def _check_free(folder: Path, overwrite: bool) -> None:
+    Raises
+    ------
+    CorpusError
+        If something else is there, or a corpus that may not be replaced.
+    """
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if not folder.is_dir():
         raise CorpusError(f"{folder}: is a file; name a folder that does not exist yet")
     held = {file.name for file in folder.iterdir()}
-    if not {METADATA, WAVEFORMS} <= held or held - {METADATA, WAVEFORMS, CARD, REJECTED}:
+    if not {METADATA, WAVEFORMS} <= held or held - FILES:
         raise CorpusError(f"{folder}: holds files that are not a corpus' ({', '.join(sorted(held)[:3])} …) and is left "
                           "alone; name a folder that does not exist yet")
     if not overwrite:

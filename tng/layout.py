@@ -14,8 +14,11 @@ import pandas as pd
 
 from tng.records import COMPONENTS
 
-METADATA, WAVEFORMS, CARD, REJECTED = "metadata.csv", "waveforms.hdf5", "corpus.json", "rejected.csv"
+METADATA, WAVEFORMS, CARD = "metadata.csv", "waveforms.hdf5", "corpus.json"
+REJECTED, SOURCES = "rejected.csv", "sources.csv"
+FILES = {METADATA, WAVEFORMS, CARD, REJECTED, SOURCES, "report.html", "report.md", "report"}
 SPLITS = ("train", "dev", "test")
+SPLIT_COLUMNS = {"event": "split", "paper": "split_paper", "station": "split_station", "time": "split_time"}
 DATA_FORMAT = {"dimension_order": "CW", "component_order": "".join(COMPONENTS), "measurement": "acceleration",
                "unit": "cmps2", "instrument_response": "restituted"}
 TRACE_NAME = re.compile(r"^(?P<bucket>\w+)\$(?P<slot>\d{1,9}),:3,:(?P<samples>\d{1,9})$")

@@ -7,11 +7,9 @@ where a record comes from travels with it in `meta`, under the column names of t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from fractions import Fraction
+from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import signal
 
 COMPONENTS = ("E", "N", "Z")
 
@@ -42,6 +40,10 @@ class HeaderMismatchError(RecordError):
 
 class DataError(RecordError):
     """Samples that are not a ground motion: NaN, infinity, a dead component, too few of them."""
+
+
+class LicenceError(RecordError):
+    """Export of a record whose licence forbids redistribution."""
 
 
 @dataclass(frozen=True)
@@ -134,48 +136,3 @@ def check_pga(record: Record, header_cmps2, tolerance: float = 0.01) -> None:
             raise HeaderMismatchError(
                 f"{record.name}: component {component} peaks at {found:.6g} cm/s² but its header says "
                 f"{stated:.6g}; unit, scale or component order must be wrong")
-
-
-def resample(data: np.ndarray, from_hz: float, to_hz: float) -> np.ndarray:
-    """Change the sampling rate with a zero-phase anti-alias filter (polyphase FIR).
-
-    The ends are continued by a straight line, so that an offset does not ring.  Frequencies are kept:
-    this never stretches a record to a given number of samples.
-    """
-    if from_hz == to_hz:
-        return data
-    ratio = Fraction(to_hz / from_hz).limit_denominator(1000)
-    if abs(float(ratio) * from_hz / to_hz - 1) > 1e-6:
-        raise SamplingError(f"cannot go from {from_hz} Hz to {to_hz} Hz: no simple ratio of whole numbers")
-    return signal.resample_poly(data, ratio.numerator, ratio.denominator, axis=-1, padtype="line")
-
-
-def standardise(record: Record, sampling_rate_hz: float, window_s: float) -> Record:
-    """Bring a record to one rate and one length: its first `window_s` seconds, zeros after its end.
-
-    This is the paper's window (first 6000 samples at 100 Hz); nothing is filtered or scaled.  The result
-    notes what was done: ``trace_npts_raw``, ``trace_pad_samples``, ``trace_bandlimit_hz`` (the highest
-    frequency that the original could hold) and ``trace_energy_share``, the part of the horizontal Arias
-    intensity that the window keeps.  A small share means that the window missed the shaking.  Picks
-    (``trace_p_arrival_sample`` …) are moved to the new samples, and NaN if they lie outside the window.
-    """
-    data = resample(record.data, record.sampling_rate_hz, sampling_rate_hz)
-    wanted = round(window_s * sampling_rate_hz)
-    window = data[:, :wanted]
-    padding = wanted - window.shape[1]
-    centred = data[:2] - data[:2].mean(axis=1, keepdims=True)
-    energy = (centred**2).sum()
-    meta = dict(record.meta)
-    for name in ("trace_p_arrival_sample", "trace_s_arrival_sample"):
-        if name in meta:
-            sample = meta[name] * sampling_rate_hz / record.sampling_rate_hz
-            meta[name] = sample if 0 <= sample < wanted else np.nan
-    meta.update(
-        trace_npts_raw=record.samples,
-        trace_sampling_rate_raw_hz=record.sampling_rate_hz,
-        trace_pad_samples=padding,
-        trace_bandlimit_hz=min(record.sampling_rate_hz, sampling_rate_hz) / 2,
-        trace_energy_share=float((centred[:, :wanted] ** 2).sum() / energy),
-    )
-    return replace(record, data=np.pad(window, ((0, 0), (0, padding))),
-                   sampling_rate_hz=float(sampling_rate_hz), meta=meta)

@@ -2,27 +2,38 @@
 
 A file is looked for in the folder that the environment variable ``TNG_MIRROR`` names, then in the cache
 (pooch's own place, or ``TNG_CACHE``), and only then on the network.  Mirror, cache and names share one
-layout, so a cache folder can serve as a mirror on a machine without a network.
+layout, so a cache folder can serve as a mirror on a machine without a network.  Of OpenEEW's many small
+files a mirror may hold the archive instead; they are then unpacked into the cache.
 """
 
 from __future__ import annotations
 
 import difflib
+import functools
 import hashlib
+import json
 import os
+import tarfile
+import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 3, 15
+AT_ONCE = 8  # downloads of a collection
 
 MIT_PUBLISHED = "MIT, as part of the TimesNet-Gen repository"
 AFAD_MAT = ("AFAD waveforms: no redistribution permission is known. The file is fetched from the authors' own "
             "public repository, whose licence ({}) cannot grant AFAD's rights; keep it for yourself.")
 AFAD_NSMN = ("AFAD waveforms with an AFAD copyright line: no redistribution permission is known. The file is fetched "
              "from the public USGS repository (CC0) that its authors test their own software with; keep it for yourself.")
+OPENEEW = ("CC BY-SA 4.0, Grillo / OpenEEW. Name the source, and share what you derive from the data under the same licence; "
+           "fetched from the project's own public repository.")
+# A mirror may hold a collection as one archive: folder of the collection → archive, and the folder in it.
+ARCHIVES: Mapping[str, tuple[str, str]] = MappingProxyType({"openeew": ("openeew/openeew_data.tar.gz", "data")})
 
 
 class RemoteError(RuntimeError):
@@ -41,6 +52,11 @@ class RemoteFile:
 def _files(folder: str, repository: str, commit: str, path: str, licence: str, hashes: Mapping[str, str]):
     base = f"https://raw.githubusercontent.com/{repository}/{commit}/{path}"
     return {f"{folder}/{name}": RemoteFile(f"{base}/{name}", sha256, licence) for name, sha256 in hashes.items()}
+
+
+def _openeew() -> dict[str, RemoteFile]:
+    pinned = json.loads(Path(__file__).with_name("openeew.json").read_text("utf-8"))
+    return _files("openeew", pinned["repository"], pinned["commit"], pinned["path"], OPENEEW, pinned["sha256"])
 
 
 REGISTRY: Mapping[str, RemoteFile] = MappingProxyType({
@@ -72,16 +88,19 @@ REGISTRY: Mapping[str, RemoteFile] = MappingProxyType({
         "20170720223109_4304.txt": "09cd9ae79f092b4896e64c45f65b2da451046740b885459b9e1182abe65a3321",
         "20170720223109_5405.txt": "b180b5a378c26b5ce3d3c8dd6a39e1b6327248b7d51cff479dd184f78762f9c9",
     }),
+    **_openeew(),
 })
 
 COLLECTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType({
     title: tuple(sorted(name for name in REGISTRY if name.startswith(folder + "/")))
-    for title, folder in (("published", "published"), ("afad-mat", "afad_mat"), ("afad-nsmn", "afad_nsmn"))
+    for title, folder in (("published", "published"), ("afad-mat", "afad_mat"), ("afad-nsmn", "afad_nsmn"),
+                          ("openeew", "openeew"))
 })
 
 
 def names(collection: str | None = None) -> list[str]:
-    """Sorted names of all public files, or of one collection (`published`, `afad-mat`, `afad-nsmn`).
+    """Sorted names of all public files, or of one collection (`published`, `afad-mat`, `afad-nsmn`,
+    `openeew`).
 
     Raises
     ------
@@ -104,12 +123,26 @@ def path(name: str) -> Path:
         Unknown name; a mirror file with the wrong checksum; no network; a download that is not the
         pinned file.  Nothing half-written is left behind.
     """
-    return _local(name) or _download(name)
+    return _local(name) or _unpacked(name) or _download(name)
 
 
 def collection(name: str) -> list[Path]:
     """Paths of all files of a collection, downloaded where needed; errors as for :func:`path`."""
-    return [path(file) for file in names(name)]
+    wanted = names(name)
+    _fetch([file for file in wanted if _local(file) is None], name)
+    return [path(file) for file in wanted]
+
+
+def folder(name: str) -> Path:
+    """One folder in the cache with all files of a collection, and nothing else that was fetched; errors as for :func:`path`.
+
+    Files of a mirror are copied there.  What is there and unspoilt is left alone, so that an interrupted
+    download goes on where it stopped.
+    """
+    for file, found in zip(names(name), collection(name)):
+        if found != cache_folder() / file:
+            _store(file, found.read_bytes())
+    return cache_folder() / names(name)[0].partition("/")[0]
 
 
 def published() -> dict[str, dict]:
@@ -141,7 +174,7 @@ def available(name_or_collection: str) -> bool:
         Unknown name; a mirror that does not exist or holds a file with the wrong checksum.
     """
     wanted = COLLECTIONS.get(name_or_collection, (name_or_collection,))
-    return all(_local(name) is not None for name in wanted)
+    return all(_local(name) is not None or name in _packed(name) for name in wanted)
 
 
 def cache_folder() -> Path:
@@ -157,12 +190,9 @@ def cache_folder() -> Path:
 def _local(name: str) -> Path | None:
     """The file in the mirror or, unspoilt, in the cache; None if it must be downloaded."""
     wanted = _entry(name).sha256
-    mirror = os.environ.get("TNG_MIRROR")
+    mirror = _mirror()
     if mirror:
-        folder = Path(mirror).expanduser()
-        if not folder.is_dir():
-            raise RemoteError(f"TNG_MIRROR names {folder}, which is not a folder; correct or unset it")
-        mirrored = folder / name
+        mirrored = mirror / name
         if mirrored.is_file():
             found = sha256(mirrored)
             if found != wanted:
@@ -174,14 +204,101 @@ def _local(name: str) -> Path | None:
     return cached if cached.is_file() and sha256(cached) == wanted else None
 
 
-def _download(name: str) -> Path:
+def _mirror() -> Path | None:
+    mirror = os.environ.get("TNG_MIRROR")
+    if mirror and not Path(mirror).expanduser().is_dir():
+        raise RemoteError(f"TNG_MIRROR names {Path(mirror).expanduser()}, which is not a folder; correct or unset it")
+    return Path(mirror).expanduser() if mirror else None
+
+
+def _packed(name: str) -> frozenset[str]:
+    """Names of the files in the mirror's archive of the collection that `name` is of."""
+    mirror, (archive, inside) = _mirror(), ARCHIVES.get(name.partition("/")[0], ("", ""))
+    if not (mirror and archive and (mirror / archive).is_file()):
+        return frozenset()
+    status = (mirror / archive).stat()
+    return _checked(mirror / archive, name.partition("/")[0], inside, (status.st_size, status.st_mtime_ns))
+
+
+@functools.lru_cache(maxsize=4)
+def _checked(archive: Path, folder: str, inside: str, stamp: tuple[int, int]) -> frozenset[str]:
+    """Names of the pinned files in an archive; `stamp` makes a changed archive a new one."""
+    return frozenset(name for name, _ in _members(archive, folder, inside))
+
+
+def _members(archive: Path, folder: str, inside: str) -> Iterator[tuple[str, bytes]]:
+    """Names and contents of the pinned files in an archive; all else in it is passed over."""
+    try:
+        with tarfile.open(archive) as tar:
+            for member in tar:
+                name = f"{folder}/{member.name.removeprefix('./').removeprefix(inside + '/')}"
+                if name in REGISTRY and member.isreg():
+                    content = tar.extractfile(member).read()
+                    found = hashlib.sha256(content).hexdigest()
+                    if found != REGISTRY[name].sha256:
+                        raise RemoteError(f"{archive}: SHA-256 of its member {member.name} is {found}, the pinned file has "
+                                          f"{REGISTRY[name].sha256}; replace this archive in the mirror or remove it")
+                    yield name, content
+    except (OSError, EOFError, tarfile.TarError) as error:
+        raise RemoteError(f"{archive}: cannot be read ({error}); replace this archive in the mirror or remove it") from error
+
+
+def _unpack(wanted: Iterable[str]) -> None:
+    """Copy files from the mirror's archives to the cache, those that are in one."""
+    wanted = {name for name in wanted if name in _packed(name)}
+    for folder in {name.partition("/")[0] for name in wanted}:
+        archive, inside = ARCHIVES[folder]
+        for name, content in _members(_mirror() / archive, folder, inside):
+            if name in wanted:
+                _store(name, content)
+
+
+def _unpacked(name: str) -> Path | None:
+    _unpack([name])
+    return _local(name)
+
+
+def _store(name: str, content: bytes) -> None:
+    """Write a file to the cache, whole or not at all."""
+    kept = cache_folder() / name
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=kept.parent, prefix=".", delete=False) as stream:
+            stream.write(content)
+        os.replace(stream.name, kept)
+    except OSError as error:
+        raise RemoteError(_cannot_write(name, kept.parent, error)) from error
+
+
+def _fetch(missing: list[str], title: str) -> None:
+    """Bring files to the cache: from the mirror's archive or, several at once under one progress bar, from the network."""
+    _unpack(missing)
+    missing = [name for name in missing if _local(name) is None]
+    if len(missing) <= AT_ONCE:
+        return                                       # one by one, by whoever asked
+    _pooch()                                         # once, before the threads do
+    from tqdm import tqdm
+
+    with ThreadPoolExecutor(AT_ONCE) as pool, tqdm(total=len(missing), desc=title, unit="file",
+                                                   disable=os.environ.get("TNG_PROGRESS") == "0") as bar:
+        for _ in pool.map(lambda name: _download(name, progress=False), missing):
+            bar.update()
+
+
+@functools.cache
+def _pooch():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")              # tqdm's, on notebooks without widgets
         import pooch
+    pooch.get_logger().setLevel("ERROR")             # the progress bar says enough
+    return pooch
+
+
+def _download(name: str, progress: bool = True) -> Path:
+    pooch = _pooch()
     from requests.exceptions import RequestException
 
-    pooch.get_logger().setLevel("ERROR")             # the progress bar says enough
-    progress = os.environ.get("TNG_PROGRESS") != "0"
+    progress = progress and os.environ.get("TNG_PROGRESS") != "0"
     entry = _entry(name)
     folder = cache_folder() / Path(name).parent
     try:
@@ -196,8 +313,11 @@ def _download(name: str) -> Path:
         raise RemoteError(f"{name}: what came from {entry.url} has the wrong checksum (wanted SHA-256 {entry.sha256}) and "
                           f"was thrown away; {_what_to_do(name)}") from error
     except OSError as error:
-        raise RemoteError(f"{name}: could not be written under {folder}: {error}; free space there or set TNG_CACHE to "
-                          "another folder") from error
+        raise RemoteError(_cannot_write(name, folder, error)) from error
+
+
+def _cannot_write(name: str, folder: Path, error: OSError) -> str:
+    return f"{name}: could not be written under {folder}: {error}; free space there or set TNG_CACHE to another folder"
 
 
 def _what_to_do(name: str) -> str:

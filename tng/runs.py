@@ -18,8 +18,9 @@ import pandas as pd
 
 from tng import config, corpus, surrogate
 from tng.corpus import Corpus
-from tng.records import Record, standardise
+from tng.records import Record
 from tng.remote import RemoteError
+from tng.standard import standardise
 
 MADE_BY = {                                    # what is in a run folder, and which notebook makes it
     "corpus": "01_data",

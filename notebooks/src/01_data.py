@@ -51,7 +51,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from tng import figures, readers, records, remote, runs, scoring, spectra
+from tng import figures, readers, remote, runs, scoring, spectra, standard
 
 here = runs.start(globals())
 figures.use_style()
@@ -182,7 +182,7 @@ with runs.if_available():
 # %% mystnb={"figure": {"caption": "HVSR of nine real AFAD records, first 60 s, by the paper's recipe. The dot is f0, by the paper's rule the largest value in 1\u201320 Hz. Single records are noisy: the two of station 2404 peak at 8.6 and 10.1 Hz.", "name": "fig-real-hvsr"}, "image": {"alt": "HVSR curves of nine real records with their f0 marked."}} tags=["hide-input", "needs-afad-mat"]
 with runs.if_available():
     real_records = [readers.read(path) for path in remote.collection("afad-mat")]
-    windows = [records.standardise(r, 100.0, 60.0) for r in real_records]
+    windows = [standard.standardise(r, 100.0, 60.0) for r in real_records]
     freq_hz, curves = spectra.hvsr(runs.stack(windows), 100.0)
     f0_hz = spectra.f0(freq_hz, curves)
     figure, axes = figures.grid(len(windows), 5, width=9.8, height=2.1, sharey=True)
@@ -195,7 +195,7 @@ with runs.if_available():
 # %% tags=["needs-afad-mat", "needs-afad-nsmn"]
 with runs.if_available():
     real_records = [readers.read(path) for name in ("afad-mat", "afad-nsmn") for path in remote.collection(name)]
-    windows = [records.standardise(r, 100.0, 60.0) for r in real_records]
+    windows = [standard.standardise(r, 100.0, 60.0) for r in real_records]
     f0_hz = spectra.f0(*spectra.hvsr(runs.stack(windows), 100.0))
     display(pd.DataFrame({
         "station": [r.station for r in real_records], "event": [r.event for r in real_records],

@@ -1,70 +1,162 @@
-"""Raw files to records.  Each format is one module with ``NAME``, ``DESCRIPTION``, ``sniff`` and ``read``.
+"""Raw files to records.  Each format is one module; a format is recognised by content, never by extension alone.
 
-A format is recognised by its content; a file's extension alone never decides.
+A module has ``NAME``, ``DESCRIPTION``, ``sniff(head, name)`` (head: the first 8 kB) and ``read(file,
+options)``, which takes a :class:`tng.sources.RawFile` and gives a list of records, of single components, or
+of refusals where a file holds several records.  Where a record is spread over files, ``group(head, name)``
+says which belong together: a key, and the time of the first sample in seconds or None.
+
+Two kinds of source are not files of one format: a folder in the SeisBench layout is read by `seisbench`
+in portions, and OpenEEW's files of one device and day belong together whatever their times.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+import importlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from types import ModuleType
 
-from tng.readers import afad_mat, afad_text
+from tng.channels import Channel, Refusal, records
+from tng.readers.options import Options
 from tng.records import FormatError, Record, RecordError
+from tng.sources import RawFile
 
-SNIFFED_BYTES = 2048
-_READERS = (afad_mat, afad_text)
+# In the order in which they are asked: signal_mat before afad_mat, which takes any MATLAB file; the binary formats without a signature come last.
+FORMATS = ("signal_mat", "afad_mat", "afad_text", "dyna", "knet", "peer", "geonet", "cosmos", "openeew", "tng_csv",
+           "miniseed", "sac")
+TOGETHER_WITHIN_S = 30.0  # starts of the components of one record; miniSEED is cut at its own blocks
+
+
+@functools.cache
+def _modules() -> tuple[ModuleType, ...]:
+    return tuple(importlib.import_module(f"tng.readers.{name}") for name in FORMATS)
 
 
 def readers() -> list[tuple[str, str]]:
     """Name and one-line description of every format that can be read."""
-    return [(reader.NAME, reader.DESCRIPTION) for reader in _READERS]
+    from tng.readers import seisbench
+
+    return [(module.NAME, module.DESCRIPTION) for module in (*_modules(), seisbench)]
 
 
-def read(path, options: Mapping[str, Mapping[str, object]] | None = None) -> Record:
-    """Read one file with the reader that recognises its content.
+def recognise(file: RawFile, head: bytes | None = None) -> ModuleType:
+    """The reader for a file.
+
+    Raises
+    ------
+    FormatError
+        If the file cannot be read, is empty or of no known format.
+    """
+    head = file.head() if head is None else head
+    for module in _modules():
+        if module.sniff(head, file.base):
+            return module
+    what = "is empty" if not head else "has a format that is not known here"
+    raise FormatError(f"{file.name}: {what}; known are {', '.join(module.NAME for module in _modules())}")
+
+
+def groups(files: Iterable[RawFile]) -> tuple[list[tuple[ModuleType, list[RawFile]]], list[tuple[RawFile, RecordError]]]:
+    """Files sorted into those that make up one record (or several of one sensor); and those of no known format.
+
+    Only heads are read.  Files are put together within one folder or archive only.
+    """
+    found: dict[tuple, list[tuple[float, int, RawFile]]] = defaultdict(list)
+    modules: dict[tuple, ModuleType] = {}
+    refused = []
+    for number, file in enumerate(files):
+        try:
+            head = file.head()
+            module = recognise(file, head)
+            key, start = _key(module, head, file, number)
+        except RecordError as error:
+            refused.append((file, error))
+            continue
+        except Exception as error:  # as in read_group
+            refused.append((file, FormatError(f"{file.name}: its beginning makes no sense ({type(error).__name__}: "
+                                              f"{str(error)[:200]}); the file may be damaged")))
+            continue
+        found[key].append((start, number, file))
+        modules[key] = module
+    made = [(parts[0][1], modules[key], [file for _, _, file in parts])
+            for key, members in found.items() for parts in _chains(members)]
+    made.sort(key=lambda entry: entry[0])
+    return [(module, files) for _, module, files in made], refused
+
+
+def _key(module: ModuleType, head: bytes, file: RawFile, number: int) -> tuple[tuple, float]:
+    together = module.group(head, file.base) if hasattr(module, "group") else None
+    if together is None:
+        return (module.NAME, number), 0.0
+    key, start = together
+    folder = "" if key.startswith("/") else file.folder      # a key of its own right spans folders
+    return (module.NAME, folder, key), start or 0.0
+
+
+def _chains(members: list[tuple[float, int, RawFile]]) -> list[list[tuple[float, int, RawFile]]]:
+    """Members whose starts follow each other closely; each chain in the order of the files."""
+    chains: list[list] = []
+    last = None
+    for member in sorted(members, key=lambda member: member[:2]):
+        if last is None or member[0] - last > TOGETHER_WITHIN_S:
+            chains.append([])
+        chains[-1].append(member)
+        last = member[0]
+    return [sorted(chain, key=lambda member: member[1]) for chain in chains]
+
+
+def read_group(module: ModuleType, files: Sequence[RawFile], options: Options) -> list[Record | Refusal]:
+    """All records of files that belong together; a refusal for each that is not one.  Never raises for bad content."""
+    made: list[Record | Refusal] = []
+    channels: list[Channel] = []
+    name = " + ".join(file.name for file in files)
+    try:
+        together = getattr(module, "read_together", None)
+        for part in [list(files)] if together else [[file] for file in files]:
+            for one in together(part, options) if together else module.read(part[0], options):
+                (channels if isinstance(one, Channel) else made).append(one)
+        made += records(channels)
+    except RecordError as error:
+        return [Refusal(name, error)]
+    except Exception as error:  # a damaged file must never stop a long run with an error of another kind
+        return [Refusal(name, FormatError(f"{name}: the {module.NAME} reader could not make sense of it "
+                                          f"({type(error).__name__}: {str(error)[:200]}); the file may be damaged"))]
+    return made or [Refusal(name, FormatError(f"{name}: no records in it"))]
+
+
+def read_all(paths, options: Options | None = None) -> list[Record | Refusal]:
+    """Everything in some files (not folders): records, and a refusal for each that is not one."""
+    paths = [paths] if isinstance(paths, (str, Path, RawFile)) else list(paths)
+    files = [path if isinstance(path, RawFile) else RawFile.of(path) for path in paths]
+    found, refused = groups(files)
+    made: list[Record | Refusal] = [Refusal(file.name, error) for file, error in refused]
+    for module, members in found:
+        made += read_group(module, members, options or Options())
+    return made
+
+
+def read(*paths, options: Options | None = None) -> Record:
+    """One record from the file, or the files of its components, with the reader that recognises the content.
 
     Parameters
     ----------
-    path : path
-        The file.
-    options : mapping, optional
-        For each reader's name, what to pass to its ``read``: ``{"afad-mat": {"augmented": True}}``.
+    paths : path
+        The file; several where each holds one component.
+    options : Options, optional
+        What the files themselves do not tell (unit, orientation …).
 
     Raises
     ------
     RecordError
         A subclass that names the file: unknown or damaged format, wrong unit, sampling, components, peak
-        or samples.
-    ValueError
-        If `options` names a reader that does not exist.
+        or samples; also if the files hold more than one record (see :func:`read_all`).
     """
-    path = Path(path)
-    options = options or {}
-    for name in options:
-        if name not in dict(readers()):
-            raise ValueError(f"{name!r}: no such reader; there are {', '.join(dict(readers()))}")
-    reader = _recognise(path)
-    try:
-        return reader.read(path, **options.get(reader.NAME, {}))
-    except RecordError:
-        raise
-    except Exception as error:  # a damaged file must never stop a long run with an error of another kind
-        raise FormatError(f"{path.name}: the {reader.NAME} reader could not make sense of it "
-                          f"({type(error).__name__}: {error}); the file may be damaged") from error
-
-
-def _recognise(path: Path):
-    if not path.exists():
-        raise FormatError(f"{path}: no such file")
-    if not path.is_file():  # a folder; or a pipe, which would be waited for without end
-        raise FormatError(f"{path}: cannot be read, it is not a file")
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(SNIFFED_BYTES)
-    except OSError as error:
-        raise FormatError(f"{path}: cannot be read ({error.strerror})") from error
-    for reader in _READERS:
-        if reader.sniff(head, path):
-            return reader
-    what = "is empty" if not head else "has a format that is not known here"
-    raise FormatError(f"{path.name}: {what}; known are {', '.join(dict(readers()))}")
+    made = read_all(paths, options)
+    for one in made:
+        if isinstance(one, Refusal):
+            raise one.error
+    if len(made) != 1:
+        raise FormatError(f"{', '.join(Path(getattr(path, 'name', path)).name for path in paths)}: {len(made)} records; "
+                          "read_all gives them all")
+    return made[0]

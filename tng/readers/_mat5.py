@@ -12,6 +12,9 @@ import zlib
 
 import numpy as np
 
+from tng.records import FormatError
+from tng.sources import RawFile
+
 HEADER_BYTES = 128
 LARGEST_VARIABLE_BYTES = 1 << 28  # 256 MiB; a record of an hour at 200 Hz takes 17
 
@@ -24,6 +27,35 @@ COMPLEX_FLAG = 0x0800
 
 class Mat5Error(ValueError):
     """Bytes that are not a MATLAB 5 file, or not all of it."""
+
+
+def load_file(file: RawFile) -> dict[str, object]:
+    """Variables of a file, as :func:`load`; damage becomes a FormatError that names it."""
+    raw = file.read()
+    if raw.startswith(b"MATLAB 7.3"):
+        raise FormatError(f"{file.name}: MATLAB 7.3 (HDF5), which this reader does not know; in MATLAB: "
+                          "s = load(file); save(file, '-struct', 's', '-v7')")
+    try:
+        return load(raw)
+    except Mat5Error as error:
+        raise FormatError(f"{file.name}: not a whole MATLAB file ({error}); fetch it again") from error
+
+
+def first_variable(head: bytes) -> str:
+    """Name of the first variable, from the beginning of a file; empty if that cannot be told."""
+    order = {b"IM": "<", b"MI": ">"}.get(head[126:128])
+    start = memoryview(head)[HEADER_BYTES:]
+    if order is None or len(start) < 8:
+        return ""
+    kind, _ = (int(word) for word in np.frombuffer(start[:8], order + "u4"))
+    try:
+        body = memoryview(zlib.decompressobj().decompress(start[8:], 512))[8:] if kind == COMPRESSED else start[8:]
+        for _ in range(2):                     # flags, dimensions; the name comes third
+            _, _, body = _element(body, order)
+        kind, name, _ = _element(body, order)
+        return bytes(name).decode("latin-1")
+    except (Mat5Error, zlib.error):
+        return ""
 
 
 def load(raw: bytes) -> dict[str, object]:

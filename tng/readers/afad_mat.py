@@ -7,16 +7,16 @@ decodes, so that time and station come from the file name ``YYYYMMDDHHMMSS_SSSS.
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timezone
-from pathlib import Path
 
 import numpy as np
 
 from tng.readers import _mat5
+from tng.readers.options import Options
 from tng.records import ComponentError, FormatError, Record, SamplingError, check_pga
+from tng.sources import RawFile
 
 NAME = "afad-mat"
 DESCRIPTION = "MATLAB struct EQ.anEQ of the AFAD-1218 family (YYYYMMDDHHMMSS_SSSS.mat)"
@@ -27,89 +27,76 @@ WINDOW_NAME = re.compile(r"AFAD\.(?P<station>\d{4})\.\d+_(?P<time>\d{12})[PSN]\d
 RATES_HZ = (1, 1000)  # outside it no accelerograph samples; a rate far off would also make resampling explode
 
 
-def sniff(head: bytes, path) -> bool:
+def sniff(head: bytes, name: str) -> bool:
     """Whether a file starts like MATLAB 5 or later; version 7.3 too, so that its refusal can say what to do."""
     return head.startswith(b"MATLAB ") or (len(head) >= 128 and head[126:128] in (b"IM", b"MI"))
 
 
-def read(path, *, component_order: Sequence[str] = ("N", "E", "U"), augmented: bool = False) -> Record:
-    """Read one full record.
+def read(file: RawFile, options: Options) -> list[Record]:
+    """Read one full record, ``YYYYMMDDHHMMSS_SSSS.mat``.
 
-    Parameters
-    ----------
-    path : path
-        ``YYYYMMDDHHMMSS_SSSS.mat``.
-    component_order : sequence of three
-        What the columns of ``Accel`` are, in the file's order.
-    augmented : bool
-        Also accept the windows ``AFAD.SSSS….mat``, which may hold synthetic noise before the event; they
-        are marked ``trace_category = "augmented"``.
+    With `options.augmented` also the windows ``AFAD.SSSS….mat``, which may hold synthetic noise before the
+    event; they are marked ``trace_category = "augmented"``.  `options.component_order` tells the columns.
 
     Raises
     ------
     FormatError, ComponentError, SamplingError, HeaderMismatchError, DataError
         All name the file and say what was found.
     """
-    path = Path(path)
-    station, time, is_window = _from_name(path, augmented)
-    raw = path.read_bytes()
-    struct = _struct(raw, path.name)
-    accel = _acceleration(struct, path.name)
-    rate_hz = _sampling_rate(struct, len(accel), path.name)
-    order = _order(component_order, path.name)
-    _check_station(struct, station, path.name)
+    variables = _mat5.load_file(file)
+    name = file.name
+    if "EQ" not in variables:
+        found = ", ".join(filter(None, variables)) or "nothing"
+        raise FormatError(f"{name}: no struct EQ.anEQ and no variable signal; it holds {found}")
+    station, time, is_window = from_name(file, options.augmented)
+    struct = _struct(variables["EQ"], name)
+    accel = _acceleration(struct, name)
+    rate_hz = _sampling_rate(struct, len(accel), name)
+    order = _order(options.component_order)
+    _check_station(struct, station, name)
 
     meta = _meta(struct, rate_hz, len(accel))
     meta.update(
         source_origin_time=time.isoformat().replace("+00:00", "Z"),
         station_network_code="TK",
         trace_category="augmented" if is_window else "earthquake",
-        trace_component_order_source="".join(component_order),
+        trace_component_order_source=options.component_order,
         trace_units_declared="gal (by convention of the format; the file does not say)",
         trace_processing="as distributed: column means removed",
-        trace_source_file=path.name,
+        trace_source_file=name,
         trace_source_format=NAME,
-        trace_source_sha256=hashlib.sha256(raw).hexdigest(),
+        trace_source_sha256=file.sha256(),
         trace_license=LICENCE,
     )
     record = Record(accel.T[order], rate_hz, station, f"{time:%Y%m%d%H%M%S}", meta)
     pga = _numbers(struct.get("pga"), 3)
     if np.isfinite(pga).all():
         check_pga(record, pga[order])
-    return record
+        record.meta["trace_pga_header_checked"] = True
+    return [record]
 
 
-def _from_name(path: Path, augmented: bool) -> tuple[str, datetime, bool]:
+def from_name(file: RawFile, augmented: bool) -> tuple[str, datetime, bool]:
     """Station code, origin time and whether the name is that of an augmented window."""
-    window = WINDOW_NAME.fullmatch(path.stem)
-    if (window or path.name.startswith("AFAD.")) and not augmented:
-        raise FormatError(f"{path.name}: an augmented window, not a full record: it may hold synthetic noise before the "
-                          "event and shares its earthquake with other windows; pass augmented=True if you want it")
-    match = window or FULL_NAME.fullmatch(path.stem)
+    stem = file.base.rpartition(".")[0] or file.base
+    window = WINDOW_NAME.fullmatch(stem)
+    if (window or stem.startswith("AFAD.")) and not augmented:
+        raise FormatError(f"{file.name}: an augmented window, not a full record: it may hold synthetic noise before the "
+                          "event and shares its earthquake with other windows; ask for it (augmented) if you want it")
+    match = window or FULL_NAME.fullmatch(stem)
     if not match:
-        raise FormatError(f"{path.name}: the name is not YYYYMMDDHHMMSS_SSSS.mat, and the file itself does not tell the "
+        raise FormatError(f"{file.name}: the name is not YYYYMMDDHHMMSS_SSSS.mat, and the file itself does not tell the "
                           "time and the zeros of the station code; give it its original name")
     century = "20" if window else ""
     try:
         time = datetime.strptime(century + match["time"], "%Y%m%d%H%M%S").replace(tzinfo=timezone.utc)
     except ValueError:
-        raise FormatError(f"{path.name}: {match['time']} in the name is not a time (YYYYMMDDHHMMSS)") from None
+        raise FormatError(f"{file.name}: {match['time']} in the name is not a time (YYYYMMDDHHMMSS)") from None
     return match["station"].zfill(4), time, bool(window)
 
 
-def _struct(raw: bytes, name: str) -> Mapping:
+def _struct(outer, name: str) -> Mapping:
     """The fields of EQ.anEQ."""
-    if raw.startswith(b"MATLAB 7.3"):
-        raise FormatError(f"{name}: MATLAB 7.3 (HDF5), which this reader does not know; in MATLAB: "
-                          "s = load(file); save(file, '-struct', 's', '-v7')")
-    try:
-        variables = _mat5.load(raw)
-    except _mat5.Mat5Error as error:
-        raise FormatError(f"{name}: not a whole MATLAB file ({error}); fetch it again") from error
-    if "EQ" not in variables:
-        found = ", ".join(filter(None, variables)) or "nothing"
-        raise FormatError(f"{name}: no struct EQ.anEQ; it holds {found}")
-    outer = variables["EQ"]
     struct = outer.get("anEQ") if isinstance(outer, Mapping) else None
     if not isinstance(struct, Mapping):
         raise FormatError(f"{name}: EQ holds no struct anEQ")
@@ -143,12 +130,9 @@ def _sampling_rate(struct: Mapping, samples: int, name: str) -> float:
     return round(1 / dt_s, 9)
 
 
-def _order(component_order: Sequence[str], name: str) -> list[int]:
+def _order(component_order: str) -> list[int]:
     """Where E, N, Z stand among the columns."""
-    columns = ["Z" if component == "U" else component for component in component_order]
-    if sorted(columns) != ["E", "N", "Z"]:
-        raise ComponentError(f"{name}: component order {tuple(component_order)}; each of N, E, U is needed once")
-    return [columns.index(component) for component in "ENZ"]
+    return [component_order.replace("U", "Z").index(component) for component in "ENZ"]
 
 
 def _check_station(struct: Mapping, station: str, name: str) -> None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import datetime, timezone
-from pathlib import Path
 
 import numpy as np
 
+from tng.readers.options import Options
 from tng.records import ComponentError, FormatError, Record, SamplingError, UnitsError, check_pga
+from tng.sources import RawFile
 
 NAME = "afad-text"
 DESCRIPTION = "AFAD NSMN text (STRONG GROUND MOTION RECORDS OF TURKIYE, columns N-S, E-W, U-D)"
@@ -25,12 +26,12 @@ AXES = {"N-S": "N", "E-W": "E", "U-D": "Z", "N": "N", "E": "E", "U": "Z", "Z": "
 RATES_HZ = (1, 1000)
 
 
-def sniff(head: bytes, path) -> bool:
+def sniff(head: bytes, name: str) -> bool:
     """Whether a file starts with the network's title, perhaps after a byte-order mark."""
     return head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(SIGNATURE)
 
 
-def read(path) -> Record:
+def read(file: RawFile, options: Options) -> list[Record]:
     """Read one file.
 
     Raises
@@ -38,23 +39,22 @@ def read(path) -> Record:
     FormatError, UnitsError, ComponentError, SamplingError, HeaderMismatchError, DataError
         All name the file and say what was found.
     """
-    path = Path(path)
-    raw = path.read_bytes()
+    raw = file.read()
     lines = _decode(raw).splitlines()
-    header, body_at, axes = _header(lines, path.name)
-    columns = _columns(lines[body_at:], header, path.name)
-    rate_hz = _sampling_rate(header, path.name)
-    pga, unit = _stated_pga(header, path.name)
-    station, event = _station_and_event(header, path)
+    header, body_at, axes = _header(lines, file.name)
+    columns = _columns(lines[body_at:], header, file.name)
+    rate_hz = _sampling_rate(header, file.name)
+    pga, unit = _stated_pga(header, file.name)
+    station, event = _station_and_event(header, file)
 
     meta = _meta(header)
     meta.update(
         station_network_code="TK",
         trace_category="earthquake",
         trace_component_order_source="".join(axes).replace("Z", "U"),
-        trace_units_declared=unit,
+        trace_units_declared=f"{unit} (header)",
         trace_processing="RAW by its header; nearly demeaned",
-        trace_source_file=path.name,
+        trace_source_file=file.name,
         trace_source_format=NAME,
         trace_source_sha256=hashlib.sha256(raw).hexdigest(),
         trace_license=LICENCE,
@@ -62,7 +62,8 @@ def read(path) -> Record:
     data = columns.T[[axes.index(component) for component in "ENZ"]]
     record = Record(data, rate_hz, station, event, meta)
     check_pga(record, [pga[component] for component in "ENZ"])
-    return record
+    record.meta["trace_pga_header_checked"] = True
+    return [record]
 
 
 def _decode(raw: bytes) -> str:
@@ -130,15 +131,15 @@ def _stated_pga(header: dict, name: str) -> tuple[dict[str, float], str]:
     return stated, unit
 
 
-def _station_and_event(header: dict, path: Path) -> tuple[str, str]:
+def _station_and_event(header: dict, file: RawFile) -> tuple[str, str]:
     """From the header; from a name YYYYMMDDHHMMSS_SSSS.txt where the header is silent."""
-    named = re.fullmatch(r"(\d{14})_(\d{1,4})", path.stem)
+    named = re.fullmatch(r"(\d{14})_(\d{1,4})", file.base.rpartition(".")[0] or file.base)
     stated = header.get("STATION ID", "")
     station = stated if re.fullmatch(r"[A-Za-z0-9]{1,5}", stated) else named and named[2]
     origin = _time(header.get("EARTHQUAKE DATE", ""))
     event = f"{origin:%Y%m%d%H%M%S}" if origin else named and named[1]
     if not (station and event):
-        raise FormatError(f"{path.name}: neither header nor name tell the {'earthquake date' if station else 'station'}; "
+        raise FormatError(f"{file.name}: neither header nor name tell the {'earthquake date' if station else 'station'}; "
                           "give the file its original name YYYYMMDDHHMMSS_SSSS.txt")
     return station.zfill(4), event
 

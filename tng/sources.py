@@ -1,0 +1,312 @@
+"""Where raw files come from: folders, single files and archives, walked without unpacking anything to disk.
+
+A member of an archive is named ``archive.zip/folder/name``; it is read in memory, within limits, so that
+neither a path that climbs out nor a bomb can do harm.
+"""
+
+from __future__ import annotations
+
+import bz2
+import functools
+import gzip
+import hashlib
+import io
+import lzma
+import os
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tng.records import FormatError
+
+HEAD_BYTES = 8192
+LARGEST_FILE_BYTES = 128 << 20   # an hour of three components at 200 Hz takes 26 MB as text, 17 MB as numbers
+MOST_MEMBERS = 1_000_000
+LARGEST_RATIO = 1000             # unpacked to packed; text of a silent record packs to about 1 in 50
+DEEPEST = 3                      # archives in archives
+_DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, NotImplementedError,
+            RuntimeError, ValueError, KeyError, UnicodeError)
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """A file, or a member of an archive, that can be read again in another process.
+
+    Attributes
+    ----------
+    name : str
+        What to call it in messages: its path below the source it was found in.
+    path : Path
+        The file on disk: itself, or the outermost archive.
+    members : tuple of str
+        The way into the archive, one entry a nesting; empty for a plain file.
+    size : int
+        Bytes, unpacked.
+    """
+
+    name: str
+    path: Path
+    members: tuple[str, ...] = ()
+    size: int = 0
+
+    @classmethod
+    def of(cls, path) -> RawFile:
+        """A file on disk.
+
+        Raises
+        ------
+        FormatError
+            If there is no such file.
+        """
+        path = Path(path)
+        if not path.exists():
+            raise FormatError(f"{path}: no such file")
+        if not path.is_file():  # a folder; or a pipe, which would be waited for without end
+            raise FormatError(f"{path}: cannot be read, it is not a file")
+        return cls(path.name, path, (), path.stat().st_size)
+
+    @property
+    def base(self) -> str:
+        """The name without folders."""
+        return self.name.rsplit("/", 1)[-1]
+
+    @property
+    def folder(self) -> str:
+        """The folders of the name."""
+        return self.name.rpartition("/")[0]
+
+    def head(self) -> bytes:
+        """The first 8 kB.
+
+        Raises
+        ------
+        FormatError
+            If it cannot be read.
+        """
+        return self._read(HEAD_BYTES)
+
+    def read(self) -> bytes:
+        """Everything.
+
+        Raises
+        ------
+        FormatError
+            If it cannot be read, or is larger than any record.
+        """
+        content = self._read(LARGEST_FILE_BYTES + 1)
+        if len(content) > LARGEST_FILE_BYTES:
+            raise FormatError(f"{self.name}: larger than {LARGEST_FILE_BYTES >> 20} MB, which no record of an earthquake is; "
+                              "cut it to the event first")
+        return content
+
+    def sha256(self) -> str:
+        """SHA-256 of the content; of the whole file, however large, if it lies on disk."""
+        if self.members:
+            return hashlib.sha256(self.read()).hexdigest()
+        with self.path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+
+    def _read(self, limit: int) -> bytes:
+        try:
+            if not self.members:
+                with self.path.open("rb") as stream:
+                    return stream.read(limit)
+            return _archive(self.path, self.members[:-1], _stamp(self.path)).read(self.members[-1], limit)
+        except FormatError:
+            raise
+        except _DAMAGED as error:
+            raise FormatError(f"{self.name}: cannot be read ({_why(error)})") from error
+
+
+def walk(sources: Iterable, refuse: Callable[[str, str], None] = lambda name, reason: None) -> Iterator[RawFile]:
+    """Every file in the sources, in sorted order; hidden ones are passed over, archives are entered.
+
+    `refuse` is called with name and reason for what cannot be entered.
+
+    Raises
+    ------
+    FormatError
+        If a source does not exist.
+    """
+    for source in map(Path, [sources] if isinstance(sources, (str, os.PathLike)) else sources):
+        if source.is_dir():
+            for folder, inner, names in os.walk(source):
+                inner[:] = sorted(name for name in inner if not _hidden(name))
+                for name in sorted(names):
+                    path = Path(folder, name)
+                    if not _hidden(name):
+                        yield from _enter_file(path, path.relative_to(source).as_posix(), refuse)
+        elif source.exists():
+            yield from _enter_file(source, source.name, refuse)
+        else:
+            raise FormatError(f"{source}: no such file or folder")
+
+
+def _enter_file(path: Path, name: str, refuse) -> Iterator[RawFile]:
+    try:
+        if not path.is_file():
+            return refuse(name, f"{name}: not a file that can be read")
+        yield from _enter(RawFile(name, path, (), path.stat().st_size), refuse)
+    except OSError as error:
+        refuse(name, f"{name}: cannot be read ({error.strerror})")
+
+
+def _enter(file: RawFile, refuse) -> Iterator[RawFile]:
+    """The file itself, or what is in it if it is an archive."""
+    try:
+        kind = _kind(file.head())
+    except FormatError as error:
+        return refuse(file.name, str(error))
+    if kind is None:
+        yield file
+        return
+    if len(file.members) >= DEEPEST:
+        return refuse(file.name, f"{file.name}: an archive in an archive in an archive; unpack it first")
+    try:
+        archive = _archive(file.path, file.members, _stamp(file.path))
+        listed = archive.listed()
+    except FormatError as error:
+        return refuse(file.name, str(error))
+    except _DAMAGED as error:
+        return refuse(file.name, f"{file.name}: an archive that cannot be read ({_why(error)}); fetch it again")
+    for member, size, problem in listed:
+        name = f"{file.name}/{_plain(member)}" if archive.several else file.name
+        if problem:
+            refuse(name, f"{name}: {problem}")
+        elif not any(_hidden(part) for part in name.split("/")):
+            inside = RawFile(name, file.path, (*file.members, member), size)
+            yield from _enter(inside, refuse)
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith((".", "__MACOSX"))
+
+
+def _plain(member: str) -> str:
+    """A member's name without what would lead out of the archive; it is only ever shown."""
+    return "/".join(part for part in member.replace("\\", "/").split("/") if part not in ("", ".", "..")) or "unnamed"
+
+
+def _kind(head: bytes) -> str | None:
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return "zip"
+    if head.startswith(b"\x1f\x8b"):
+        return "gz"
+    if head.startswith(b"BZh") and head[4:10] == b"1AY&SY":
+        return "bz2"
+    if head.startswith(b"\xfd7zXZ\x00"):
+        return "xz"
+    if head[257:262] == b"ustar":
+        return "tar"
+    return None
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+class _Zip:
+    several = True
+
+    def __init__(self, stream, name: str):
+        self._zip = zipfile.ZipFile(stream)
+        self._name = name
+
+    def listed(self):
+        entries = [entry for entry in self._zip.infolist() if not entry.is_dir()]
+        if len(entries) > MOST_MEMBERS:
+            raise FormatError(f"{self._name}: {len(entries)} members; more than {MOST_MEMBERS} are not walked")
+        seen: set[str] = set()
+        for entry in sorted(entries, key=lambda entry: entry.filename):
+            problem = None
+            if entry.flag_bits & 1:
+                problem = "protected by a password; unpack it first"
+            elif entry.file_size > LARGEST_RATIO * max(entry.compress_size, 1):
+                problem = f"{entry.compress_size} bytes that unfold to {entry.file_size}, which no record does; left packed"
+            elif entry.filename in seen:
+                problem = "a second member of this name in the archive"
+            seen.add(entry.filename)
+            yield entry.filename, entry.file_size, problem
+
+    def read(self, member: str, limit: int) -> bytes:
+        with self._zip.open(member) as stream:
+            return stream.read(limit)
+
+
+class _Tar:
+    several = True
+
+    def __init__(self, stream, name: str):
+        self._stream, self._name = stream, name
+        self._places: dict[str, tuple[int, int]] = {}
+
+    def listed(self):
+        self._index()
+        return [(name, size, None) for name, (_, size) in sorted(self._places.items())]
+
+    def _index(self) -> None:
+        if not self._places:
+            with tarfile.open(fileobj=self._stream, mode="r:") as tar:
+                for count, entry in enumerate(tar):
+                    if count > MOST_MEMBERS:
+                        raise FormatError(f"{self._name}: more than {MOST_MEMBERS} members, which are not walked")
+                    if entry.isreg():
+                        self._places[entry.name] = entry.offset_data, entry.size
+
+    def read(self, member: str, limit: int) -> bytes:
+        self._index()
+        start, size = self._places[member]
+        self._stream.seek(start)
+        return self._stream.read(min(size, limit))
+
+
+class _Single:
+    """One packed file."""
+
+    several = False
+
+    def __init__(self, content: bytes):
+        self._content = content
+
+    def listed(self):
+        return [("", len(self._content), None)]
+
+    def read(self, member: str, limit: int) -> bytes:
+        return self._content[:limit]
+
+
+@functools.lru_cache(maxsize=4)
+def _archive(path: Path, members: tuple[str, ...], stamp) -> _Zip | _Tar | _Single:
+    """An opened archive, kept for the next member; `stamp` makes a changed file a new one."""
+    name = "/".join((path.name, *filter(None, members)))
+    if members:
+        outer = _archive(path, members[:-1], stamp)
+        packed = io.BytesIO(outer.read(members[-1], LARGEST_FILE_BYTES + 1))
+        if packed.getbuffer().nbytes > LARGEST_FILE_BYTES:
+            raise FormatError(f"{name}: an archive of more than {LARGEST_FILE_BYTES >> 20} MB in another; unpack it first")
+    else:
+        packed = path.open("rb")
+    kind = _kind(packed.read(HEAD_BYTES))
+    packed.seek(0)
+    if kind == "zip":
+        return _Zip(packed, name)
+    if kind == "tar":
+        return _Tar(packed, name)
+    unfold = {"gz": gzip.open, "bz2": bz2.open, "xz": lzma.open}.get(kind)
+    if unfold is None:
+        raise FormatError(f"{name}: is no archive any more; it changed while it was walked")
+    with unfold(packed) as stream:  # a packed archive is unfolded once, in memory
+        content = stream.read(LARGEST_FILE_BYTES + 1)
+    if len(content) > LARGEST_FILE_BYTES:
+        raise FormatError(f"{name}: unfolds to more than {LARGEST_FILE_BYTES >> 20} MB; unpack it first")
+    if content[257:262] == b"ustar":
+        return _Tar(io.BytesIO(content), name)
+    return _Single(content)
+
+
+def _why(error: BaseException) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
