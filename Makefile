@@ -9,7 +9,7 @@ PYTHON  ?= python3
 JOBS    ?= 2
 BENCH   ?= $(filter-out benchmarks/seeds.py benchmarks/calibrate_sites.py,$(sort $(wildcard benchmarks/[!_]*.py)))
 
-NOTEBOOKS := 01_data 02_phase0 03_phase1 04_zero_shot 05_vae_baseline 06_hvsr_f0_ncc published_generator
+NOTEBOOKS := 01_data 02_phase0 03_phase1 04_zero_shot 05_vae_baseline 06_hvsr_f0_ncc 07_your_own_records 08_openeew published_generator
 BIN       := .venv/bin
 RUNS      := $(if $(TNG_RUNS),$(TNG_RUNS),runs)
 EXECUTED  := $(RUNS)/$(PROFILE)/executed
@@ -50,7 +50,7 @@ test: .venv/.ready
 
 # In order, with every public file at hand, into a run folder of their own; the twin in notebooks/src is read first if it is the newer one.
 store: .venv/.ready
-	$(BIN)/tng fetch published afad-mat afad-nsmn > /dev/null
+	$(BIN)/tng fetch published samples openeew > /dev/null
 	$(BIN)/jupytext --quiet --sync $(NOTEBOOKS:%=notebooks/src/%.py)
 	@runs=$$(mktemp -d) && trap 'rm -rf "$$runs"' EXIT && export TNG_RUNS="$$runs" && set -e && \
 	for name in $(NOTEBOOKS); do $(BIN)/python tools/run.py notebooks/$$name.ipynb notebooks/$$name.ipynb --store; done

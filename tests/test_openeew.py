@@ -148,8 +148,9 @@ def test_wrong_clocks_are_corrected_by_the_servers(tmp_path, error_s, kept_s):
 def test_jitter_of_packet_times_is_smoothed(tmp_path):
     calm = read(writer.write(tmp_path / "calm", shaking(), RATE))
     shaky = read(writer.write(tmp_path / "shaky", shaking(), RATE, jitter_s=0.03))
-    first = calm.data[1, round(calm.meta["trace_p_arrival_sample"]):][:1000]
-    second = shaky.data[1, round(shaky.meta["trace_p_arrival_sample"]):][:1000]
+    assert onset(shaky) == pytest.approx(onset(calm), abs=0.05)
+    seconds = onset(calm) + np.arange(0, 30, 0.01)
+    first, second = (np.interp(seconds, start(one) + one.times_s, one.data[1]) for one in (calm, shaky))
     assert np.corrcoef(first, second)[0, 1] > 0.98
 
 
@@ -462,11 +463,11 @@ def test_real_files_are_all_of_this_format(archive):
     ("009", 13, "20180925022219", 1537842138.71, 319.2, 52.11, False),
     ("015", 11, "20200130064722", 1580366840.42, 312.5, 47.91, False),
     ("010", 8, "20180822180308", 1534960995.39, 63.4, 8.14, False),
-    ("006", 11, "20180216233939", 1518824382.31, 774.7, 126.23, True),
+    ("006", 10, "20180216233939", 1518824382.31, 774.7, 126.23, True),
     ("014", 11, "20171225202311", 1514233389.03, 233.6, 39.84, True),
 ])
 def test_real_windows_are_those_measured_independently(archive, device, records, event, begin_s, snr, pga_gal, holes):
-    """Reference from a separate program with linear interpolation, which damps peaks; cubic ones are 0 to 20 % higher."""
+    """Reference from a separate program, all with linear interpolation; of cubic records the peaks are 0 to 20 % higher."""
     from scipy.signal import detrend
 
     found, _ = windows(archive, device)
@@ -474,8 +475,8 @@ def test_real_windows_are_those_measured_independently(archive, device, records,
     record = next(one for one in found if one.event == event)
     first = round(record.meta["trace_p_arrival_sample"] - 5 * RATE)
     window = detrend(record.data[:, first:first + 1875])
-    assert start(record) + first / RATE == pytest.approx(begin_s, abs=0.15)
-    assert record.meta["trace_snr"] == pytest.approx(snr, rel=0.12)
+    assert start(record) + first / RATE == pytest.approx(begin_s, abs=0.05)
+    assert record.meta["trace_snr"] == pytest.approx(snr, rel=0.02)
     assert 0.98 * pga_gal < np.sqrt(np.abs(window[0]).max() * np.abs(window[1]).max()) < 1.2 * pga_gal
     assert record.meta["trace_packet_holes"] is holes
 
@@ -485,3 +486,22 @@ def test_a_real_clock_that_is_half_an_hour_wrong(archive):
     record = next(one for one in found if one.event == "20180216233939")
     assert record.meta["trace_clock_lag_s"] == pytest.approx(1948.2, abs=0.1)
     assert onset(record) == pytest.approx(1518824412.69 + 5, abs=0.2)
+
+
+def test_one_command_gives_the_known_records_of_seven_devices(archive, tmp_path):
+    """77 records, chosen by a separate program (`openeew/records.csv` in the mirror): the same earthquakes and windows."""
+    listed = Path(os.environ.get("TNG_MIRROR", "nowhere")) / "openeew" / "records.csv"
+    if not listed.is_file():
+        pytest.skip("the list of known records is not in TNG_MIRROR")
+    import pandas as pd
+
+    from tng.ingest import ingest
+
+    with pytest.warns(UserWarning, match="of 77 records"):
+        made = ingest(archive, tmp_path / "corpus", sampling_rate_hz=RATE, window="p-onset", detrend="linear", smallest_snr=3,
+                      smallest_records=10, vertical_axis="x", progress=False).corpus
+    known = pd.read_csv(listed, dtype={"device": str}).query("device != '010'")
+    assert len(made) == len(known) == 77 and made.stations == sorted(known["device"].unique())
+    begins = made.metadata["trace_start_time"].map(lambda text: datetime.fromisoformat(text).timestamp())
+    off = [np.abs(begins[made.metadata["station_code"] == row.device] - row.window_start_unix).min() for row in known.itertuples()]
+    assert sorted(off)[72] < 0.05 and sorted(off)[75] < 0.25       # one weak onset (SNR 6.9) is 16 s from the known one

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.io import savemat
 
+import writers_afad_text
+import writers_mat
 from tng import readers, remote
 from tng.readers import _mat5, afad_text
 from tng.readers.options import Options
@@ -30,44 +31,17 @@ def columns(samples=300, order="NEU"):
 
 # --- synthetic files -----------------------------------------------------------------------------------
 
-def mat_fields(**changes):
-    accel = columns()
-    fields = {"Accel": accel, "sampling": 0.01, "pga": np.abs(accel).max(axis=0), "statID": 9901, "numofData": 300,
-              "duration": 3.0, "depth": 8310, "magnitudeval": 4.2, "magnitudetype": " ML", "epicenter": [38.5, 43.25],
-              "statco": [38.25, 43.5], "alt": 1745, "Vs30": 363, "Ptime": 0.5, "Stime": 1.25, "F0": "4,6",
-              "place": "ÝZMÝR", "specto": np.zeros((5, 2, 3)), "HSVR": np.array([1, "a"], dtype=object)}
-    fields.update(changes)
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def write_mat(folder, name=MAT, compressed=True, variables=None, **changes):
-    file = folder / name
-    savemat(file, variables or {"EQ": {"anEQ": mat_fields(**changes)}}, do_compression=compressed)
-    return file
+def write_mat(folder, name=MAT, **changes):
+    return writers_mat.write(folder, columns().T[[1, 0, 2]], name=name, **changes)[0]
 
 
 def text_lines(order=("N-S", "E-W", "U-D"), data=None, **changes):
-    data = columns() if data is None else data
-    peaks = " ".join(f"({axis}) {peak:.6f}" for axis, peak in zip(order, np.abs(data).max(axis=0)))
-    header = {
-        "PLACE": "İZMİR", "EARTHQUAKE DATE": "2020/01/02 03:04:05 (GMT)",
-        "EPICENTER COORDINATES": "36.91980N-27.44350E", "EARTHQUAKE DEPTH (km)": "19.44",
-        "EARTHQUAKE MAGNITUDE": "6.5 Mw", "STATION ID": "0208", "STATION COORDINATES": "37.87470N-27.59223E",
-        "STATION ALTITUDE (m)": "66", "RECORDER TYPE": "x", "RECORDER SERIAL NO": "5B02",
-        "RECORD TIME": "02/01/2020 03:03:55.250000 (GMT)", "NUMBER OF DATA": str(len(data)),
-        "SAMPLING INTERVAL (sec)": "0.01", "RAW PGA VALUES (gal)": peaks,
-    }
-    header.update(changes)
-    return ["STRONG GROUND MOTION RECORDS OF TURKIYE",
-            *(f"{key:<24}: {value}" for key, value in header.items() if value is not None),
-            "Copyright EARTHQUAKE DEPARTMENT", "DISASTER AND EMERGENCY MANAGEMENT PRESIDENCY",
-            "       " + "          ".join(order), *("".join(f"{value:13.6f}" for value in row) for row in data)]
+    return writers_afad_text.text_lines(columns() if data is None else data, order, **changes)
 
 
 def write_text(folder, name=TEXT, encoding="cp1254", lines=None, **changes):
-    file = folder / name
-    file.write_bytes(("\r\n".join(lines or text_lines(**changes)) + "\r\n").encode(encoding))
-    return file
+    return writers_afad_text.write(folder, None, name=name, encoding=encoding, columns=(),
+                                   lines=lines or text_lines(**changes))[0]
 
 
 WRITERS = {"mat": write_mat, "text": write_text}

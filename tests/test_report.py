@@ -209,14 +209,6 @@ def test_records_without_a_vertical_or_of_a_low_rate_have_no_f0(tmp_path):
     report.write(slow.folder, [])
 
 
-def test_distance_on_the_sphere():
-    def at(longitude, latitude):
-        return pd.DataFrame({"longitude_deg": [longitude], "latitude_deg": [latitude]})
-
-    assert report.haversine_km(at(0, 0), at(0, 1))[0] == pytest.approx(111.195, abs=0.001)
-    assert report.haversine_km(at(0, 60), at(1, 60))[0] == pytest.approx(55.595, abs=0.01)
-    assert report.haversine_km(at(179.5, 0), at(-179.5, 0))[0] == pytest.approx(111.195, abs=0.001)
-
 
 def test_distances_as_stated_or_by_coordinates_or_hypocentral(tmp_path):
     made = corpus.write([Record(motion(0), 100.0, "A", "e", {"path_ep_distance_km": 12.0, "path_hyp_distance_km": 20.0}),

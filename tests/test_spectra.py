@@ -135,3 +135,16 @@ def test_real_records(name):
     assert round(spectra.f0(freq_hz, curves)[0] * 180) == bin_number
     assert curves.max() == pytest.approx(peak, abs=6e-5)
     assert spectra.at_edge(spectra.f0(freq_hz, curves))[0] == (bin_number == 3600)
+
+
+def test_another_band_is_a_part_of_the_same_curve():
+    data = np.random.default_rng(1).normal(size=(2, 3, 3000))
+    whole, part = spectra.hvsr(data, 100.0), spectra.hvsr(data, 100.0, band_hz=(1.0, 12.0))
+    inside = whole[0] <= 12.0 + 1e-9
+    np.testing.assert_array_equal(part[0], whole[0][inside])
+    np.testing.assert_allclose(part[1], whole[1][:, inside], rtol=1e-12)
+    assert spectra.at_edge([1.0, 5.0, 12.0], (1.0, 12.0)).tolist() == [True, False, True]
+    with pytest.raises(ValueError, match="ends at 12"):
+        spectra.hvsr(data, 20.0, band_hz=(1.0, 12.0))
+    with pytest.raises(ValueError, match="rising"):
+        spectra.hvsr(data, 100.0, band_hz=(12.0, 1.0))

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
+import numpy as np
+
 from tng.records import FormatError
 
 LARGEST_BYTES = 32 << 20
@@ -21,6 +23,9 @@ COLUMNS = {  # what each value is called in the first line of a CSV file; the fi
     "magnitude": ("magnitude", "source_magnitude", "mag"),
 }
 NEEDED = ("time", "latitude", "longitude")
+
+
+EARTH_KM = 6371.0
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,13 @@ class Event:
     def id(self) -> str:
         """Identifier of the earthquake: its origin time to the second."""
         return f"{self.origin:%Y%m%d%H%M%S}"
+
+
+def distance_km(latitude_1, longitude_1, latitude_2, longitude_2):
+    """Distance along the surface of a sphere of 6371 km; degrees in, numbers or arrays."""
+    a, b, turn = np.radians(latitude_1), np.radians(latitude_2), np.radians(np.subtract(longitude_2, longitude_1))
+    half = np.sin((b - a) / 2) ** 2 + np.cos(a) * np.cos(b) * np.sin(turn / 2) ** 2
+    return 2 * EARTH_KM * np.arcsin(np.sqrt(np.minimum(half, 1.0)))
 
 
 def read(path) -> list[Event]:

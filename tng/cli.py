@@ -22,20 +22,30 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a corpus t
 
 
 @app.command()
-def fetch(names: Annotated[list[str] | None, typer.Argument(help="Files or collections; none lists them.")] = None) -> None:
-    """Fetch public files by name, checked, into the cache; without a name, list them."""
-    from tng import remote
+def fetch(names: Annotated[list[str] | None, typer.Argument(help="Files or collections; none lists them.")] = None,
+          variant: Annotated[str, typer.Option(help="Of esm25: good-mp, good-cv or bad-cv.")] = "good-mp") -> None:
+    """Fetch public files by name, checked, into the cache, and print where they are; without a name, list them."""
+    from tng import esm25, remote
 
     if not names:
         for collection in remote.COLLECTIONS:
-            here = "here" if remote.available(collection) else "not here yet"
-            typer.echo(f"{collection}  ({here})")
-            for name in remote.names(collection):
-                typer.echo(f"    {name}    {remote.REGISTRY[name].licence.split('.')[0]}")
+            files = remote.names(collection)
+            typer.echo(f"{collection}  ({len(files)} files, {'here' if remote.available(collection) else 'not here yet'})")
+            for name in files if collection not in WHOLE else ():
+                typer.echo(f"    {name}    {remote.REGISTRY[name].licence.split('. ')[0]}")
+        typer.echo(f"esm25  (large; a folder)\n    --variant {', '.join(esm25.VARIANTS)}    {esm25.LICENCE}")
         return
     for name in names:
-        for path in remote.collection(name) if name in remote.COLLECTIONS else [remote.path(name)]:
-            typer.echo(path)
+        if name == "esm25":
+            typer.echo(esm25.fetch(variant, progress=_progress()))
+        elif name == "openeew":                      # its files belong together: the folder is what one works with
+            typer.echo(remote.folder(name))
+        else:
+            for path in remote.collection(name) if name in remote.COLLECTIONS else [remote.path(name)]:
+                typer.echo(path)
+
+
+WHOLE = ("openeew", "samples")                       # collections that are listed without their files
 
 
 @app.command()

@@ -199,8 +199,19 @@ class Corpus:
             if offset is None:
                 self._places[bucket] = h5py.File(path, "r")["data"][bucket]
             else:
-                self._places[bucket] = _Place(path, offset, shape, dtype)
+                opened = next((place.file for place in self._places.values() if isinstance(place, _Place)), None)
+                self._places[bucket] = _Place(opened or _File(path), offset, shape, dtype)
         return self._places[bucket]
+
+
+class _File:
+    """A file open for reading as long as somebody holds this."""
+
+    def __init__(self, path: Path):
+        self.path, self.number = path, os.open(path, os.O_RDONLY)
+
+    def __del__(self):
+        os.close(self.number)
 
 
 class _Place:
@@ -210,16 +221,14 @@ class _Place:
     read through it stays resident: after an epoch the whole corpus would count as memory of the process.
     """
 
-    def __init__(self, path: Path, offset: int, shape: Sequence[int], dtype: np.dtype):
-        self._file = path.open("rb", buffering=0)
-        self._offset, self._shape, self._dtype = offset, tuple(shape[1:]), dtype
+    def __init__(self, file: _File, offset: int, shape: Sequence[int], dtype: np.dtype):
+        self.file, self._offset, self._shape, self._dtype = file, offset, tuple(shape[1:]), dtype
 
     def read_direct(self, out: np.ndarray, slot: int) -> None:
         """Put one record into `out`, shape (3, samples), as h5py's method of this name does."""
         whole = out if out.dtype == self._dtype else np.empty(self._shape, self._dtype)
-        size = whole.nbytes
-        if os.preadv(self._file.fileno(), [whole], self._offset + int(slot) * size) != size:
-            raise CorpusError(f"{self._file.name}: ends before record {slot}; the file was cut off after it was opened")
+        if os.preadv(self.file.number, [whole], self._offset + int(slot) * whole.nbytes) != whole.nbytes:
+            raise CorpusError(f"{self.file.path}: ends before record {slot}; the file was cut off after it was opened")
         if whole is not out:
             out[...] = whole
 

@@ -102,7 +102,7 @@ def ingest(sources_, into, settings: IngestSettings | None = None, *, overwrite:
     settings : IngestSettings, optional
         Or single settings as keywords: ``ingest(folder, into, window_s=40)``.
     overwrite : bool
-        Replace a corpus that is there.
+        Replace a corpus that is there, unless it was made of the same files with the same settings.
     processes : int, optional
         How many files are read at a time; as many as there are processors if not given.
     progress : bool
@@ -131,11 +131,9 @@ def ingest(sources_, into, settings: IngestSettings | None = None, *, overwrite:
         except RecordError as error:
             raise IngestError(str(error)) from None
         if not (tasks or unread or refused):
-            _discard(journal)
             raise IngestError("no files in the sources; name files or folders of records")
-        known = _unchanged(into, tasks, unread, helpers, settings, refused) if into.exists() and not overwrite else None
+        known = _unchanged(into, tasks, unread, helpers, settings) if into.exists() else None
         if known:
-            _discard(journal)
             return known
         corpus.check_free(into, overwrite)
         keys = [_key(task, settings) for task in tasks]
@@ -167,11 +165,6 @@ def _settings(settings: IngestSettings | None, changes: Mapping) -> IngestSettin
 
 def _journal_folder(into: Path) -> Path:
     return into.absolute().with_name(f".{into.absolute().name}.ingest")
-
-
-def _discard(journal: Journal) -> None:
-    if not len(journal):
-        journal.remove()
 
 
 def _plan(given, settings: IngestSettings, refused, scratch: Path, progress: bool):
@@ -393,9 +386,9 @@ def _write(tasks, keys, settings, journal, into, rejected, helpers, unread, over
         for key, group in itertools.groupby(taken, key=lambda one: one["key"]):
             kept = journal.entry(key)["records"]
             for one in group:
-                record, named = kept[one["number"]], one["meta"].get("source_id_status")
-                meta = {**record["meta"], **({"source_id_status": named} if named else {})}
-                yield Record(journal.waveform(one["place"]), record["rate"], one["station"], one["event"], meta)
+                record = kept[one["number"]]
+                yield Record(journal.waveform(one["place"]), record["rate"], one["station"], one["event"],
+                             {**record["meta"], **one["more"]})
 
     def also(folder: Path) -> None:
         from tng import report
@@ -421,7 +414,7 @@ def _remembered(settings: IngestSettings) -> dict:
     return kept
 
 
-def _unchanged(into: Path, tasks, unread, helpers, settings, refused) -> IngestReport | None:
+def _unchanged(into: Path, tasks, unread, helpers, settings) -> IngestReport | None:
     """The report of a corpus that was made of exactly these files with these settings; None if it was not."""
     listed = into / SOURCES
     if not listed.is_file():

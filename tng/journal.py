@@ -42,6 +42,8 @@ class Journal:
         return self
 
     def __exit__(self, *_) -> None:
+        if not self._places:                    # nothing that could be resumed
+            self.remove()
         self._lines.close()
         self._samples.close()
 
@@ -78,7 +80,7 @@ class Journal:
             places.append([self._end, list(samples.shape), hashlib.sha256(content).hexdigest()])
             self._end += len(content)
         self._samples.flush()
-        line = json.dumps({"task": key, **entry, "places": places, "end": self._end}).encode() + b"\n"
+        line = json.dumps({"task": key, **entry, "places": places, "end": self._end}, default=str).encode() + b"\n"
         start = self._lines.seek(0, os.SEEK_END)
         self._lines.write(line)
         self._lines.flush()

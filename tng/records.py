@@ -12,10 +12,18 @@ from dataclasses import dataclass, field
 import numpy as np
 
 COMPONENTS = ("E", "N", "Z")
+LONGEST_MESSAGE = 900
 
 
 class RecordError(ValueError):
-    """A record that cannot be used; the message says what was found, where, and what to do."""
+    """A record that cannot be used; the message says what was found, where, and what to do.
+
+    It quotes files and their names, so what cannot be printed (or would steer a terminal) becomes a question mark.
+    """
+
+    def __init__(self, message: object = ""):
+        text = "".join(letter if letter.isprintable() else " " if letter.isspace() else "?" for letter in str(message))
+        super().__init__(text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE - 1]}…")
 
 
 class FormatError(RecordError):

@@ -30,6 +30,11 @@ AFAD_MAT = ("AFAD waveforms: no redistribution permission is known. The file is 
             "public repository, whose licence ({}) cannot grant AFAD's rights; keep it for yourself.")
 AFAD_NSMN = ("AFAD waveforms with an AFAD copyright line: no redistribution permission is known. The file is fetched "
              "from the public USGS repository (CC0) that its authors test their own software with; keep it for yourself.")
+ESM = ("Engineering Strong-Motion Database, or AFAD through it: the licence is that of the record's own header. The file is fetched from "
+       "the public USGS repository (CC0) that its authors test their own software with.")
+GEONET = "CC BY 3.0 NZ, GeoNet (attribution required). The file is fetched from a public USGS repository."
+COSMOS = ("CESMD, USGS and a made-up test record: name the source. The file is fetched from the public USGS repository (CC0) "
+          "that its authors test their own software with.")
 OPENEEW = ("CC BY-SA 4.0, Grillo / OpenEEW. Name the source, and share what you derive from the data under the same licence; "
            "fetched from the project's own public repository.")
 # A mirror may hold a collection as one archive: folder of the collection → archive, and the folder in it.
@@ -52,6 +57,12 @@ class RemoteFile:
 def _files(folder: str, repository: str, commit: str, path: str, licence: str, hashes: Mapping[str, str]):
     base = f"https://raw.githubusercontent.com/{repository}/{commit}/{path}"
     return {f"{folder}/{name}": RemoteFile(f"{base}/{name}", sha256, licence) for name, sha256 in hashes.items()}
+
+
+def _samples(folder: str, licence: str, hashes: Mapping[str, str]):
+    """Sample files of other networks, from the public repository of a USGS program (CC0), which tests itself with them."""
+    return _files(folder, "DOI-USGS/ghsc-esi-groundmotion-processing", "e8228ceaf4128468d54f203d57a16a281b590bb6",
+                  f"tests/data/{folder.removeprefix('afad_')}", licence, hashes)
 
 
 def _openeew() -> dict[str, RemoteFile]:
@@ -82,19 +93,48 @@ REGISTRY: Mapping[str, RemoteFile] = MappingProxyType({
         "20120114055233_5801.mat": "0c38bbbf6117048d659571dbd7e7950eb4e6f62237278bcfb097835382f21641",
         "20120115133856_2404.mat": "bf13f89f86585d6791a3c4fc2d318bc53eca20388f9cb3953c3af38a0829f9d9",
     }),
-    **_files("afad_nsmn/us20009ynd", "DOI-USGS/ghsc-esi-groundmotion-processing",
-             "e8228ceaf4128468d54f203d57a16a281b590bb6", "tests/data/nsmn/us20009ynd", AFAD_NSMN, {
+    **_samples("afad_nsmn/us20009ynd", AFAD_NSMN, {
         "20170720223109_0921.txt": "f99b9f38fd88afb21bae1d1d64ced5f2c87beed472308d93711eef8832d6c114",
         "20170720223109_4304.txt": "09cd9ae79f092b4896e64c45f65b2da451046740b885459b9e1182abe65a3321",
         "20170720223109_5405.txt": "b180b5a378c26b5ce3d3c8dd6a39e1b6327248b7d51cff479dd184f78762f9c9",
     }),
+    **_samples("esm/us60004wsq", ESM, {
+        "HI.ARS1..HNE.D.20190728.160908.C.ACC.ASC": "aa566e531ec0637882b60dea2f7b2b2139db4b84ebb7ea82549fde27cf9d2ec9",
+        "HI.ARS1..HNN.D.20190728.160908.C.ACC.ASC": "59fa27f4c824fad41e7e00525d254acdd144e57eb58c3aaf70ace9664bb54974",
+        "HI.ARS1..HNZ.D.20190728.160908.C.ACC.ASC": "7a92dab5924a10b8ec50ca6efa68a28d0b6e6b3c04fc33896841df21198b6463",
+        "HL.DLFA..HNE.D.20190728.160908.C.ACC.ASC": "4cb8baddfde894a37b0df6836073e824862ddc991bbfb9b36c7e869b10b03099",
+        "HL.DLFA..HNN.D.20190728.160908.C.ACC.ASC": "807c643fcd7e30d36126c8232b3864af955cac62e293b8f7269a7d6782268a2a",
+        "HL.DLFA..HNZ.D.20190728.160908.C.ACC.ASC": "5c7f254c9c72a2d7b7422d6037b2709753514fd25eada76f50cf3552e93c66a5",
+    }),
+    **_samples("esm/usp000hpnf", ESM, {
+        "20101114230825_3104_ap_RawAcc_E.asc": "8ba0a68288e9618291d77301276577f1fe20a292f04ee79eed9e424d229c64ad",
+    }),
+    **_samples("geonet/nz2018p115908", GEONET, {
+        "20180212_211557_WPWS_20.V2A": "d27a6991f140f0d0519319f2e1e4efa0ce78f809b060d90d40329c24aa49b2ab",
+    }),
+    **_samples("geonet/us1000778i", GEONET, {
+        "20161113_110300_HSES_20.V1A": "65615a80554a4a97827e7d8ca4b2ba50b9184701eb3df55763a229406d847502",
+    }),
+    **_samples("cosmos/ak018fcnsk91", COSMOS, {
+        "NP8040-n.1000hyfh.HNE.01.V0c": "7dad7f4c3f2cab58db1d22690265e18814c10e5a410d988d223e08559a1c75d2",
+    }),
+    **_samples("cosmos/ci14155260", COSMOS, {
+        "Cosmos12TimeSeriesTest.v1": "8176e7cab6b9af523cc9cf8a4ad7825dd6e07f480bbdc04284b9113021153890",
+        "Cosmos12TimeSeriesTest2.v1": "01c50665c5182728c8abce44125b4340210b3f35863932f3e4253c9771c4e38b",
+    }),
+    **_samples("cosmos/ftbragg", COSMOS, {
+        "NP1795-n.305.v0c": "69b708454c7d3f4436ad8acf57f4089b499e7a3d2614791b0e1184ca92821981",
+    }),
+    **_samples("cosmos/us1000hyfh", COSMOS, {
+        "us1000hyfh_akbmrp_AKBMR--n.1000hyfh.BNZ.--.acc.V2c": "178a79bfc9f04016f4ac5beecd1481a603536aad3b5f725b44f3d417a0d1e34a",
+    }),
     **_openeew(),
 })
 
+_FOLDERS = {"published": ["published"], "afad-mat": ["afad_mat"], "afad-nsmn": ["afad_nsmn"], "esm": ["esm"], "geonet": ["geonet"],
+            "cosmos": ["cosmos"], "samples": ["afad_mat", "afad_nsmn", "esm", "geonet", "cosmos"], "openeew": ["openeew"]}
 COLLECTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType({
-    title: tuple(sorted(name for name in REGISTRY if name.startswith(folder + "/")))
-    for title, folder in (("published", "published"), ("afad-mat", "afad_mat"), ("afad-nsmn", "afad_nsmn"),
-                          ("openeew", "openeew"))
+    title: tuple(sorted(name for name in REGISTRY if name.split("/")[0] in folders)) for title, folders in _FOLDERS.items()
 })
 
 

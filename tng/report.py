@@ -15,6 +15,7 @@ import pandas as pd
 from scipy import fft
 
 from tng import spectra
+from tng.catalogue import distance_km
 from tng.corpus import Corpus
 from tng.layout import REJECTED, SPLITS
 from tng.pages import HEIGHT, Picture, Section, as_html, as_markdown, png, tables
@@ -23,7 +24,6 @@ F0_STATIONS, F0_RECORDS = 200, 50        # most stations, and records of each, o
 F0_CENTRES_HZ = np.geomspace(*spectra.BAND_HZ, 150)  # 2 % apart
 TRUSTED_SHARE = 0.8                      # of the band limit; above it the anti-alias filter speaks
 RESOLUTION_S = 60.0                      # shorter records are padded to this, so that 1 Hz is resolved
-EARTH_KM = 6371.0
 EMPTY = 1.0                              # inches, of a picture that has only a sentence to show
 MADE = {"synthetic": "synthetic", "simulated": "synthetic", "generated": "synthetic", "augmented": "augmented"}
 OPEN_LICENCE = re.compile(r"\bCC[ -]?BY\b(?!.{0,8}\bN[CD]\b)|\bCC ?0\b|creative commons attribution|public domain|\bMIT\b"
@@ -187,19 +187,12 @@ def _distances(corpus: Corpus) -> tuple[pd.Series, str]:
     """Distance of each record [km], and what to call it: epicentral (stated, or by coordinates), else hypocentral."""
     station, source = _place(corpus, "station"), _place(corpus, "source")
     stated = _numbers(corpus, "path_ep_distance_km", 0, 2.1e4)
-    epicentral = stated.fillna(haversine_km(station, source))
+    epicentral = stated.fillna(distance_km(station["latitude_deg"], station["longitude_deg"], source["latitude_deg"], source["longitude_deg"]))
     hypocentral = _numbers(corpus, "path_hyp_distance_km", 0, 2.1e4)
     lacking = epicentral.isna() & hypocentral.notna()
     name = "Hypocentral distance [km]" if lacking.any() and epicentral.isna().all() else (
         "Epicentral distance, or hypocentral where only that is known [km]" if lacking.any() else "Epicentral distance [km]")
     return epicentral.where(~lacking, hypocentral), name
-
-
-def haversine_km(here: pd.DataFrame, there: pd.DataFrame) -> pd.Series:
-    """Distance along the sphere of 6371 km between `longitude_deg`, `latitude_deg` of two frames [km]."""
-    lon1, lat1, lon2, lat2 = (np.radians(frame[f"{axis}_deg"]) for frame in (here, there) for axis in ("longitude", "latitude"))
-    half = np.sin((lat2 - lat1) / 2) ** 2 + np.cos(lat1) * np.cos(lat2) * np.sin((lon2 - lon1) / 2) ** 2
-    return 2 * EARTH_KM * np.arcsin(np.sqrt(half.clip(0, 1)))
 
 
 def _magnitudes(corpus: Corpus) -> Section:

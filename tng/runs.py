@@ -206,7 +206,7 @@ def start(parameters: dict) -> Run:
         raise config.ConfigError("; ".join(
             f"unknown parameter {name!r}: {config.nearest(name, config.parameter_names())}" for name in unknown))
     profile = given.pop("profile", "quick")
-    run, corpus = given.pop("run", ""), given.pop("corpus", "")
+    run, corpus, *_ = (given.pop(name, "") for name in config.RUN_PARAMETERS[1:])
     settings = config.settings(profile, **{name: value for name, value in given.items() if value is not None})
     folder = Path(run).expanduser().resolve() if run else runs_folder() / profile
     corpus_folder = Path(corpus).expanduser().resolve() if corpus else folder / "corpus"

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tng import catalogue
+
 ONE_EVENT_S = 60.0             # starts within this, of records that do not tell their earthquake, are taken for one
 AFTER_ORIGIN_S = (-30.0, 150.0)  # start of a triggered record after the origin: some 0-150 s, P at 0-1000 km
 
-DECIDING = ("trace_source_file", "trace_start_time", "source_origin_time", "station_network_code")  # what is looked at here
+P_KMPS = 7.0                   # with which P arrives, roughly; only says in which record to look for an earthquake
+# What is looked at here.
+DECIDING = ("trace_source_file", "trace_start_time", "source_origin_time", "station_network_code", "station_latitude_deg",
+            "station_longitude_deg")
 
 
 class Selection(BaseModel):
@@ -27,11 +33,12 @@ def select(candidates: list[dict], selection: Selection) -> tuple[list[dict], li
     """What is taken, in the given order, and what is left out with the reason.
 
     A candidate is a dict with ``station``, ``event``, ``meta``, ``copy`` (digests of its files, and its
-    number in them) and ``place`` (whose last part is the digest of its samples).
+    number in them) and ``place`` (whose last part is the digest of its samples).  Those that are taken get
+    ``more``: columns that are added to what the file told.
     """
     left_out: list[tuple[str, str]] = []
     taken = _only_wanted(_without_copies(candidates, left_out), selection, left_out)
-    _name_events(taken)
+    _name_events(taken, _catalogue(selection), getattr(selection, "window_s", 60.0))
     _tell_stations_apart(taken)
     return taken, left_out
 
@@ -74,21 +81,33 @@ def _only_wanted(candidates: list[dict], selection: Selection, left_out) -> list
     return taken
 
 
-def _name_events(candidates: list[dict]) -> None:
-    """Give an event to the records whose files tell none: the known one before their start, else a name by time.
+def _catalogue(selection: Selection) -> list:
+    """The user's earthquakes, if a list was given."""
+    path = getattr(selection, "events", None)
+    if path is None:
+        return []
+    return catalogue.read(path)
 
-    This only has to keep records of one earthquake together; ``source_id_status`` says that it was inferred.
+
+def _name_events(candidates: list[dict], listed: Sequence, window_s: float) -> None:
+    """Give an event to the records whose files tell none: of the user's list, or a known one before their start, or a
+    name by time.  ``source_id_status`` says that it was inferred, and how.
     """
     origins = sorted({(time, one["event"]) for one in candidates
                       if one["event"] and (time := _time(one["meta"].get("source_origin_time")))})
     nameless = sorted(((_time(one["meta"].get("trace_start_time")), number) for number, one in enumerate(candidates)
                        if not one["event"]), key=lambda entry: (entry[0] is None, entry[0] or 0, entry[1]))
     first = None
+    for one in candidates:
+        one["more"] = {}
     for start, number in nameless:
         one = candidates[number]
         if start is None:
             digest = one["copy"][0][0] if one["copy"][0] else one["place"][-1]
             one["event"], status = f"unknown-{digest[:12]}", "unknown: counts as an earthquake of its own"
+        elif event := _of_the_list(one["meta"], start, listed, window_s):
+            one["event"], status = event.id, "the listed earthquake whose P falls into the record"
+            one["more"] = _about(event)
         else:
             known = [event for time, event in origins if AFTER_ORIGIN_S[0] <= start - time <= AFTER_ORIGIN_S[1]]
             if known:
@@ -97,7 +116,28 @@ def _name_events(candidates: list[dict]) -> None:
                 first = start if first is None or start - first > ONE_EVENT_S else first
                 one["event"] = f"{datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=first):%Y%m%d%H%M%S}"
                 status = "by the records' start"
-        one["meta"] = {**one["meta"], "source_id_status": status}
+        one["more"]["source_id_status"] = status
+
+
+def _of_the_list(meta: Mapping, start_s: float, listed: Sequence, window_s: float):
+    """The largest listed earthquake whose P falls into the record, by a rough travel time; None if there is none."""
+    place = meta.get("station_latitude_deg"), meta.get("station_longitude_deg")
+    if not all(isinstance(value, (int, float)) and math.isfinite(value) for value in place):
+        return None
+    found = []
+    for event in listed:
+        origin = event.origin.timestamp()
+        if start_s - 300 < origin < start_s + window_s:
+            p = origin + float(catalogue.distance_km(*place, event.latitude_deg, event.longitude_deg)) / P_KMPS
+            if start_s - 15 < p < start_s + window_s:
+                found.append(event)
+    return max(found, key=lambda event: (event.magnitude if math.isfinite(event.magnitude) else -9, event.id), default=None)
+
+
+def _about(event) -> dict:
+    told = {"source_origin_time": event.origin.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), "source_latitude_deg": event.latitude_deg,
+            "source_longitude_deg": event.longitude_deg, "source_depth_km": event.depth_km, "source_magnitude": event.magnitude}
+    return {name: value for name, value in told.items() if value == value}
 
 
 def _tell_stations_apart(candidates: list[dict]) -> None:

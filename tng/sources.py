@@ -28,7 +28,8 @@ MOST_MEMBERS = 1_000_000
 LARGEST_RATIO = 1000             # unpacked to packed; text of a silent record packs to about 1 in 50
 DEEPEST = 3                      # archives in archives
 _DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, NotImplementedError,
-            RuntimeError, ValueError, KeyError, UnicodeError)
+            RuntimeError, ValueError, KeyError, UnicodeError, ArithmeticError, MemoryError)
+LONGEST_NAME = 255               # letters, as in most file systems; longer ones are only in archives made to do harm
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class RawFile:
             raise FormatError(f"{path}: no such file")
         if not path.is_file():  # a folder; or a pipe, which would be waited for without end
             raise FormatError(f"{path}: cannot be read, it is not a file")
-        return cls(path.name, path, (), path.stat().st_size)
+        return cls(_shown(path.name), path, (), path.stat().st_size)
 
     @property
     def base(self) -> str:
@@ -138,9 +139,9 @@ def walk(sources: Iterable, refuse: Callable[[str, str], None] = lambda name, re
                 for name in sorted(names):
                     path = Path(folder, name)
                     if not _hidden(name):
-                        yield from _enter_file(path, path.relative_to(source).as_posix(), refuse)
+                        yield from _enter_file(path, _shown(path.relative_to(source).as_posix()), refuse)
         elif source.exists():
-            yield from _enter_file(source, source.name, refuse)
+            yield from _enter_file(source, _shown(source.name), refuse)
         else:
             raise FormatError(f"{source}: no such file or folder")
 
@@ -167,11 +168,13 @@ def _enter(file: RawFile, refuse) -> Iterator[RawFile]:
         return refuse(file.name, f"{file.name}: an archive in an archive in an archive; unpack it first")
     try:
         archive = _archive(file.path, file.members, _stamp(file.path))
-        listed = archive.listed()
+        listed = list(archive.listed())
     except FormatError as error:
         return refuse(file.name, str(error))
     except _DAMAGED as error:
         return refuse(file.name, f"{file.name}: an archive that cannot be read ({_why(error)}); fetch it again")
+    if not listed:
+        return refuse(file.name, f"{file.name}: an archive without files")
     for member, size, problem in listed:
         name = f"{file.name}/{_plain(member)}" if archive.several else file.name
         if problem:
@@ -187,7 +190,13 @@ def _hidden(name: str) -> bool:
 
 def _plain(member: str) -> str:
     """A member's name without what would lead out of the archive; it is only ever shown."""
-    return "/".join(part for part in member.replace("\\", "/").split("/") if part not in ("", ".", "..")) or "unnamed"
+    plain = _shown("/".join(part for part in member.replace("\\", "/").split("/") if part not in ("", ".", "..")) or "unnamed")
+    return plain if len(plain) <= LONGEST_NAME else f"{plain[:LONGEST_NAME // 2]}…{plain[-LONGEST_NAME // 2 + 1:]}"
+
+
+def _shown(name: str) -> str:
+    """A name without line breaks, and without what would steer a terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 
 def _kind(head: bytes) -> str | None:
@@ -213,8 +222,11 @@ class _Zip:
     several = True
 
     def __init__(self, stream, name: str):
+        self._stream, self._name = stream, name
         self._zip = zipfile.ZipFile(stream)
-        self._name = name
+
+    def __del__(self):
+        self._stream.close()
 
     def listed(self):
         entries = [entry for entry in self._zip.infolist() if not entry.is_dir()]
@@ -243,6 +255,9 @@ class _Tar:
     def __init__(self, stream, name: str):
         self._stream, self._name = stream, name
         self._places: dict[str, tuple[int, int]] = {}
+
+    def __del__(self):
+        self._stream.close()
 
     def listed(self):
         self._index()

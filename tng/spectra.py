@@ -57,20 +57,21 @@ def _window(freq_hz, centres_hz) -> np.ndarray:
 
 
 @lru_cache(maxsize=2)
-def _hvsr_grid(samples: int, sampling_rate_hz: float):
+def _hvsr_grid(samples: int, sampling_rate_hz: float, band_hz: tuple[float, float] = BAND_HZ):
     """Frequencies in the band and the smoothing matrix for one record length; built once, then reused."""
     padded = samples + 2 * round(PADDING_S * sampling_rate_hz)
     freq_hz = np.arange(padded // 2) * sampling_rate_hz / padded
     # a bin that rounding puts a hair outside the band belongs to it: both ends are included
-    inside = (freq_hz >= BAND_HZ[0] - 1e-9) & (freq_hz <= BAND_HZ[1] + 1e-9)
+    inside = (freq_hz >= band_hz[0] - 1e-9) & (freq_hz <= band_hz[1] + 1e-9)
     return padded, freq_hz[inside], _window(freq_hz, freq_hz[inside])
 
 
-def hvsr(data, sampling_rate_hz: float, batch: int = 64) -> tuple[np.ndarray, np.ndarray]:
+def hvsr(data, sampling_rate_hz: float, batch: int = 64, *,
+         band_hz: tuple[float, float] = BAND_HZ) -> tuple[np.ndarray, np.ndarray]:
     """Horizontal-to-vertical spectral ratio, as the published arrays were made.
 
     Linear detrend; 60 s of zeros on each side; |FFT| of E, N, Z; H = sqrt(|E||N|); H and Z smoothed with
-    exp(-40 ln²(f/fc)); their ratio at every Fourier frequency in 1-20 Hz.  The authors' high-pass at
+    exp(-40 ln²(f/fc)); their ratio at every Fourier frequency in the band.  The authors' high-pass at
     0.05 Hz is left out: it changes the curve by less than 3e-7.  There is no taper.  Units cancel.
 
     Parameters
@@ -78,7 +79,9 @@ def hvsr(data, sampling_rate_hz: float, batch: int = 64) -> tuple[np.ndarray, np
     data : array, shape (records, 3, samples)
         Acceleration, components E, N, Z.
     sampling_rate_hz : float
-        At least 40 Hz, so that the band 1-20 Hz exists [Hz].
+        At least 40 Hz for the paper's band; twice the end of `band_hz` for another [Hz].
+    band_hz : two numbers
+        First and last frequency [Hz]; the paper's 1-20 Hz.  Records with a lower Nyquist frequency need another.
 
     Returns
     -------
@@ -95,10 +98,12 @@ def hvsr(data, sampling_rate_hz: float, batch: int = 64) -> tuple[np.ndarray, np
     data = np.asarray(data)
     if data.ndim != 3 or data.shape[1] != 3:
         raise ValueError(f"records of shape {data.shape}; (records, 3, samples) is needed")
-    if sampling_rate_hz < 2 * BAND_HZ[1]:
+    if not 0 < band_hz[0] < band_hz[1]:
+        raise ValueError(f"a band from {band_hz[0]} to {band_hz[1]} Hz; two rising positive frequencies are needed")
+    if sampling_rate_hz < 2 * band_hz[1]:
         raise ValueError(f"at {sampling_rate_hz} Hz nothing is known above {sampling_rate_hz / 2} Hz; "
-                         f"the HVSR band ends at {BAND_HZ[1]} Hz, so at least {2 * BAND_HZ[1]} Hz are needed")
-    padded, freq_hz, smoothing = _hvsr_grid(data.shape[-1], float(sampling_rate_hz))
+                         f"the HVSR band ends at {band_hz[1]} Hz, so at least {2 * band_hz[1]} Hz are needed")
+    padded, freq_hz, smoothing = _hvsr_grid(data.shape[-1], float(sampling_rate_hz), (float(band_hz[0]), float(band_hz[1])))
     curves = np.empty((len(data), len(freq_hz)))
     for start in range(0, len(data), batch):
         chunk = signal.detrend(data[start:start + batch].astype(np.float64), axis=-1)
@@ -118,9 +123,9 @@ def f0(freq_hz, curves) -> np.ndarray:
     return np.asarray(freq_hz)[np.argmax(curves, axis=-1)]
 
 
-def at_edge(f0_hz) -> np.ndarray:
+def at_edge(f0_hz, band_hz: tuple[float, float] = BAND_HZ) -> np.ndarray:
     """Which f0 lie on an edge of the band (within half a percent), and so are no peak of the curve."""
-    low, high = BAND_HZ
+    low, high = band_hz
     f0_hz = np.asarray(f0_hz)
     return (f0_hz <= low * 1.005) | (f0_hz >= high / 1.005)
 

@@ -1,7 +1,8 @@
 """From the samples of one channel, and what StationXML says about it, to acceleration in gal with a direction.
 
 miniSEED and SAC state no unit that can be relied on.  Whole counts are turned into acceleration with the StationXML of
-their channel at their time; only where there is none, what the user declares holds.  Nothing is guessed.
+their channel at their time; only where there is none, what the user declares holds.  Nothing is guessed.  A sensitivity of
+1 from m/s² to m/s² says that the samples are acceleration already.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ FLAT_WITHIN = 0.10              # of the response to acceleration over FLAT_HZ (
 FLAT_HZ = np.array([0.1, 0.3, 1.0, 3.0, 10.0, 25.0])
 STAGES_WITHIN = 0.05            # of the stated sensitivity; evalresp warns at the same limit
 CENTRED = "mean of the whole record removed"
+MOTION = "samples are acceleration already by their StationXML (sensitivity 1); nothing removed"
 SI = {"m": 1.0, "cm": 1e-2, "mm": 1e-3, "um": 1e-6, "nm": 1e-9}  # metres
 INSTRUMENTS = "NGLHP"           # SEED codes: accelerometer, gravimeter, low and high gain seismometer, geophone
 
@@ -51,6 +53,12 @@ def to_gal(samples: np.ndarray, source: Source, options: Options, what: str) -> 
         raise ComponentError(f"{source.name}: channel {source.channel} is not of an accelerometer or seismometer (its second "
                              f"letter is none of {', '.join(INSTRUMENTS)}); leave it out")
     instrument, reason = find(source, options)
+    if instrument and instrument.is_motion:
+        order, unit_gal = _motion(instrument.units, f"{source.name}: the StationXML {instrument.file} of {source.id}")
+        if order == 0:
+            unit = instrument.units.replace("**", "")
+            with np.errstate(over="ignore"):            # a record of infinities is refused, as one in the file would be
+                return samples * unit_gal, {"trace_units_declared": f"{unit} (StationXML)", "trace_processing": MOTION}, instrument
     whole = bool((samples == np.rint(samples)).all())
     if instrument and whole:
         return (*_with_response(samples, source, instrument, options), instrument)

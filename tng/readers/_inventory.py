@@ -65,6 +65,12 @@ class Instrument:
         return re.sub(r"\s", "", (stated.input_units or "").lower()) if stated else ""
 
     @property
+    def is_motion(self) -> bool:
+        """Whether its samples are no counts but the motion itself: a sensitivity of 1 from a unit to the same one."""
+        stated = self.response and self.response.instrument_sensitivity
+        return bool(self.units) and self.sensitivity == 1 and re.sub(r"\s", "", (stated.output_units or "").lower()) == self.units
+
+    @property
     def says(self) -> str:
         """What two descriptions of one channel must agree in."""
         return f"{self.sensitivity:.6g} counts per {self.units}, azimuth {self.azimuth_deg}, dip {self.dip_deg}"
@@ -73,7 +79,7 @@ class Instrument:
         """Whether two descriptions mean the same: in sensitivity within 0.1 %, in direction within 1°."""
         angles = ((self.azimuth_deg, other.azimuth_deg), (self.dip_deg, other.dip_deg))
         same = np.isclose(self.sensitivity, other.sensitivity, rtol=1e-3, atol=0, equal_nan=True)
-        return (self.units == other.units and bool(same)
+        return (self.units == other.units and self.is_motion == other.is_motion and bool(same)
                 and all(one == two or (one is not None and two is not None and abs(one - two) <= 1) for one, two in angles))
 
 
@@ -163,12 +169,14 @@ def _channels(path: Path, size: int, changed: int) -> dict[tuple, list[Instrumen
     found: dict[tuple, list[Instrument]] = defaultdict(list)
     for network in inventory:
         for station in network:
+            place = tuple(map(float, (station.latitude, station.longitude, station.elevation)))
+            if place[:2] == (0, 0) and "coordinates unknown" in (station.description or ""):    # tng.writers has no better
+                place = (np.nan, np.nan, np.nan)
             for channel in station:
                 key = (network.code, station.code, location_code(channel.location_code), channel.code)
                 found[key].append(Instrument(
                     path.name, channel.response, *map(_moment, (channel.start_date, channel.end_date)),
-                    *map(_angle, (channel.azimuth, channel.dip)),
-                    *map(float, (station.latitude, station.longitude, station.elevation))))
+                    *map(_angle, (channel.azimuth, channel.dip)), *place))
     return dict(found)
 
 
@@ -187,7 +195,7 @@ def _moment(time) -> datetime | None:
 
 def site(instrument: Instrument | None) -> dict:
     """Where the station is, for `meta`."""
-    if instrument is None:
+    if instrument is None or np.isnan(instrument.latitude_deg):
         return {}
     return {"station_latitude_deg": instrument.latitude_deg, "station_longitude_deg": instrument.longitude_deg,
             "station_elevation_m": instrument.elevation_m}

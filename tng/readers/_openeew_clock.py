@@ -23,6 +23,7 @@ AXES = "xyz"
 KEYS = ("device_id", "x", "y", "z", "cloud_t", "sr")
 MOST_BYTES, MOST_LINE_BYTES = 16 << 20, 256 << 10                   # of a file, a packet
 MOST_PACKETS, MOST_SAMPLES = 90_000, 4096                           # of a day, a packet
+LARGEST_GAL = 1e6                                                      # a thousand g
 LATEST_S = 4102444800.0                                             # the year 2100
 RATES_HZ = (1, 1000)
 LAG_S = 0.19             # median time from a packet's last sample to its arrival at the server
@@ -160,8 +161,8 @@ def _axes(stated: dict, where: str) -> np.ndarray:
         samples = np.array(lists, dtype=np.float64)
     except OverflowError:
         samples = np.full((3, 1), np.inf)
-    if not np.isfinite(samples).all():
-        raise DataError(f"{where}: values that are not finite numbers")
+    if not (np.abs(samples) < LARGEST_GAL).all():
+        raise DataError(f"{where}: values that are not finite numbers, or larger than {LARGEST_GAL:g} gal")
     return samples
 
 

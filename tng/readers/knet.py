@@ -134,6 +134,12 @@ def _samples(body: bytes, header: dict, rate_hz: float, name: str) -> tuple[np.n
 
     if body.strip(b"0123456789+-.eE \t\r\n"):
         raise FormatError(f"{name}: its samples hold something that is not a number; the file is damaged")
+    rows = [count for count in (len(line.split()) for line in io.BytesIO(body)) if count]
+    uneven = next((number for number, count in enumerate(rows[:-1]) if count != rows[0]), None)
+    if uneven is not None or rows and rows[-1] > rows[0]:
+        number = len(rows) - 1 if uneven is None else uneven
+        raise FormatError(f"{name}: row {number + 1} of its samples holds {rows[number]} numbers, the first {rows[0]}; the file is "
+                          "damaged")
     record = _time(header.get("record", ""))
     if record is None:
         raise FormatError(f"{name}: its Record Time is {header.get('record', '') or 'missing'!r}; YYYY/MM/DD hh:mm:ss is needed")

@@ -183,8 +183,8 @@ def _record(event: Event, site: dict, parts: Sequence[Segment], files: Sequence[
     DataError
         If the data hold it only in part, or have a gap.
     """
-    epicentral_km = _distance_km(event.latitude_deg, event.longitude_deg,
-                                 site["station_latitude_deg"], site["station_longitude_deg"])
+    epicentral_km = float(catalogue.distance_km(event.latitude_deg, event.longitude_deg,
+                                                site["station_latitude_deg"], site["station_longitude_deg"]))
     origin = event.origin.timestamp()
     distance_km = math.hypot(epicentral_km, DEPTH_KM)
     travel = distance_km / (NEAR_KMPS if distance_km < NEAR_KM else FAR_KMPS)
@@ -290,10 +290,3 @@ def _running(energy: np.ndarray, length: int) -> np.ndarray:
 
 def _iso(time_s: float) -> str:
     return iso(datetime.fromtimestamp(time_s, timezone.utc))
-
-
-def _distance_km(latitude_1: float, longitude_1: float, latitude_2: float, longitude_2: float) -> float:
-    """Along the surface of a sphere of 6371 km."""
-    a, b = math.radians(latitude_1), math.radians(latitude_2)
-    half = math.sin((b - a) / 2) ** 2 + math.cos(a) * math.cos(b) * math.sin(math.radians(longitude_2 - longitude_1) / 2) ** 2
-    return 2 * 6371 * math.asin(math.sqrt(min(half, 1.0)))

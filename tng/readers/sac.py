@@ -31,6 +31,7 @@ HEADER_BYTES, FOOTER_BYTES = 632, 176      # version 7 ends with a footer of 22 
 RATES_HZ = (1, 1000)
 UNDEFINED = -12345.0
 DEEPEST_KM = 800.0                         # no earthquake is deeper
+SYNTHETIC = "SYNTHET"                      # KUSER1 of records that tng made
 UNITS = {"cm/s**2": "cm/s2", "m/s**2": "m/s2", "mm/s**2": "mm/s2"}
 
 
@@ -81,6 +82,8 @@ def read(file: RawFile, options: Options) -> list[Channel]:
     meta = {"station_network_code": network, "station_location_code": location, "station_vs30_mps": np.nan,
             "trace_source_format": NAME, "trace_license": LICENCE, **_inventory.site(instrument), **_site(raw, order), **meta,
             **_picks(raw, order, rate_hz, len(samples)), **declared}
+    if _text(raw, "kuser1") == SYNTHETIC:
+        meta["trace_category"] = "synthetic"
     return [Channel(sign * gal, rate_hz, station, azimuth, channel, file.name, hashlib.sha256(raw).hexdigest(), start, event,
                     sensor=f"{network}.{location}.{channel[:-1]}", meta=meta)]
 
@@ -176,7 +179,7 @@ FLOATS = {"b": 5, "o": 7, "a": 8, "t0": 10, "stla": 31, "stlo": 32, "stel": 33, 
           "cmpaz": 57, "cmpinc": 58}
 INTEGERS = {"nzyear": 70, "nzjday": 71, "nzhour": 72, "nzmin": 73, "nzsec": 74, "nzmsec": 75, "nvhdr": 76, "npts": 79,
             "iftype": 85, "leven": 105}
-TEXTS = {"kstnm": 440, "khole": 464, "ka": 480, "kt0": 488, "kuser0": 576, "kcmpnm": 600, "knetwk": 608}
+TEXTS = {"kstnm": 440, "khole": 464, "ka": 480, "kt0": 488, "kuser0": 576, "kuser1": 584, "kcmpnm": 600, "knetwk": 608}
 ITIME = 1
 
 
