@@ -71,7 +71,9 @@ def own_csv(folder, data, rate_hz):
 
 def own_mseed(folder, data, rate_hz):
     meta = {"trace_license": "CC0", "trace_start_time": "2020-01-01T00:00:00Z"}
-    return writers.write([Record(data, rate_hz, "9901", "e", meta)], folder, "mseed")
+    files = writers.write([Record(data, rate_hz, "9901", "e", meta)], folder, "mseed")
+    next(folder.glob("stations-*.xml")).rename(folder / "stations.xml")
+    return files
 
 
 WRITERS: dict[str, tuple[Callable, dict]] = {
@@ -116,18 +118,19 @@ def specimens(folder: Path) -> list[Specimen]:
 
 # --- damage --------------------------------------------------------------------------------------------
 
-VALUES = ["", "0", "-1", "1", "7", "1e300", "-1e300", "1E999", "NaN", "inf", "99999999999999999999", "text", "１２", "٣", "1,5", "0x10",
-          "1_0", "+-3", "1e-300", "4294967296", ".", "%s%n", "\x00", "²"]
+VALUES = ["", "0", "-1", "1", "7", "1e300", "-1e300", "1E999", "NaN", "inf", "99999999999999999999", "text", "１２", "٣", "1,5",
+          "0x10", "1_0", "+-3", "1e-300", "4294967296", ".", "%s%n", "\x00", "²", "7" * 5000]
 NUMBER = re.compile(rb"(?<![A-Za-z0-9_])[-+]?\d*\.?\d+(?:[Ee][-+]?\d+)?")
 SIGNATURES = [b"MATLAB 5.0 MAT-file".ljust(124) + b"\0\1IM", b"MATLAB 7.3 MAT-file".ljust(124) + b"\0\2IM",
               b"STRONG GROUND MOTION RECORDS OF TURKIYE\r\n", b"EVENT_NAME: x\nNDATA: 5\nUNITS: cm/s^2\nSTREAM: HNE\n",
-              b"Origin Time       2020/01/02 12:04:05\nStation Code x\nRecord Time x\n", b"PEER NGA STRONG MOTION DATABASE RECORD\n"
-              b"a, 1/1/2020, b, 090\nACCELERATION TIME SERIES IN UNITS OF G\nNPTS= 4, DT= .01 SEC\n",
+              b"Origin Time       2020/01/02 12:04:05\nStation Code x\nRecord Time x\n",
+              b"PEER NGA STRONG MOTION DATABASE RECORD\na, 1/1/2020, b, 090\nACCELERATION TIME SERIES IN UNITS OF G\nNPTS= 4, DT= .01 SEC\n",
               b"Corrected accelerogram\n" + b"x\n" * 8 + b"Number of points 1\nx\nx\nComponent Up\nx\nx\nx\n",
               b"Corrected acceleration (Format v01.20 with 13 text lines)\n",
               b'{"device_id": "1", "x": [], "y": [], "z": [], "cloud_t": 1, "sr": 31.25}\n', b'# format: "tng-csv 1"\n',
               b"000001D TST1   HNEXX" + bytes.fromhex("07e400010000000000000000") + bytes(600), b"MS\x03", b"000001V 010",
-              b"\x89HDF\r\n\x1a\n", b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b\x08", b"BZh91AY&SY", b"\xfd7zXZ\x00", b"x" * 257 + b"ustar"]
+              b"\x89HDF\r\n\x1a\n", b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b\x08", b"BZh91AY&SY", b"\xfd7zXZ\x00",
+              b"x" * 257 + b"ustar"]
 
 
 def header_end(raw: bytes, specimen: Specimen) -> int:

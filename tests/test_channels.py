@@ -99,6 +99,17 @@ def test_gaps_follow_the_cut():
     assert record.meta["trace_gaps"] == "40-50"
 
 
+def test_picks_follow_the_cut():
+    """The vertical starts ten samples late, so that its own pick is ten smaller."""
+    late = START + timedelta(seconds=0.1)
+    record = assemble([channel(MOTION[0], 90.0, "E", start=START, meta={"trace_Pg_arrival_sample": 41, "trace_pad_samples": 7}),
+                       channel(MOTION[1], 0.0, "N", start=START, meta={"trace_coda_end_sample": 8}),
+                       channel(MOTION[2, 10:], None, "Z", start=late, meta={"trace_Pg_arrival_sample": 31,
+                                                                            "trace_s_arrival_sample": 50})])
+    assert record.meta["trace_Pg_arrival_sample"] == 31 and record.meta["trace_s_arrival_sample"] == 50
+    assert np.isnan(record.meta["trace_coda_end_sample"]) and record.meta["trace_pad_samples"] == 7
+
+
 def test_metadata_of_a_record():
     record = assemble(trio(10, 100, start=START, event="20200101000000", meta={"station_vs30_mps": 400.0}))
     assert (record.station, record.event, record.meta["station_vs30_mps"]) == ("9901", "20200101000000", 400)

@@ -238,10 +238,22 @@ def test_nothing_is_replaced_unasked(made):
     assert [path.name for path in made.folder.parent.iterdir()] == ["made"]
 
 
+def test_hidden_files_are_in_nobodys_way(made):
+    (made.folder / ".DS_Store").touch()
+    with pytest.raises(CorpusError, match=r"overwrite it \(--overwrite, or overwrite=True\)"):
+        corpus.write(motions(6), made.folder)
+    assert len(corpus.write(motions(6), made.folder, overwrite=True)) == 6
+    (made.folder / ".git").mkdir()
+    with pytest.raises(CorpusError, match=r"something else than a corpus \(.git …\)"):
+        corpus.write(motions(6), made.folder, overwrite=True)
+
+
 def test_foreign_folders_and_files_are_never_replaced(tmp_path, made):
     (made.folder / "thesis.tex").write_text("years of work")
     with pytest.raises(CorpusError, match="left alone"):
         corpus.write(motions(), made.folder, overwrite=True)
+    with pytest.raises(CorpusError, match=r"holds something else than a corpus \(thesis.tex …\) and is left alone"):
+        corpus.write(motions(), made.folder)
     (tmp_path / "file").touch()
     with pytest.raises(CorpusError, match="is a file"):
         corpus.write(motions(), tmp_path / "file", overwrite=True)

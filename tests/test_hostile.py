@@ -15,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import signal
 
 import hostile_archives
@@ -23,6 +25,7 @@ from tng import readers, sources
 from tng.channels import Refusal
 from tng.ingest import IngestSettings, usable
 from tng.readers import seisbench
+from tng.readers.options import Options
 from tng.records import Record, RecordError
 
 LONGEST_S, MOST_MB, LONGEST_MESSAGE = 2.0, 500, 1000
@@ -141,23 +144,106 @@ def bulk(seed=""):
 
 
 def large():
-    """Files of 100 MB, one after the other."""
+    """Files of 100 MB, one after the other, made by another process."""
     problems, counts, slowest = [], Counter(), []
     with tempfile.TemporaryDirectory() as scratch:
-        before = None
-        for label, options in hostile_archives.large(Path(scratch)):
-            before = before or peak_mb()
-            files = {path.name: b"" for path in Path(scratch).iterdir()}
-            case = hostile_cases.Case(label, hostile_cases.Specimen("", {}, options, None), files, refused=True)
-            _, seconds = judged(case, Path(scratch), problems, counts)
-            slowest = sorted([*slowest, (round(seconds, 3), label, peak_mb() - before)])
-            for path in Path(scratch).iterdir():
+        place = Path(scratch, "whole")
+        for one in hostile_cases.specimens(place):       # so that what is imported on the way counts for no case
+            judged(hostile_cases.Case(one.name, one, one.files), place / one.name, problems, counts)
+        folder = Path(scratch, "large")
+        folder.mkdir()
+        before = last = peak_mb()
+        maker = subprocess.Popen([sys.executable, hostile_archives.__file__, folder], text=True, stdin=subprocess.PIPE,
+                                 stdout=subprocess.PIPE)
+        for line in maker.stdout:
+            label, declared = json.loads(line)
+            one = hostile_cases.Specimen("", {}, Options(**declared), None)
+            case = hostile_cases.Case(label, one, {path.name: b"" for path in folder.iterdir()})
+            _, seconds = judged(case, folder, problems, counts)
+            slowest = sorted([*slowest, (round(seconds, 2), label, peak_mb() - last)])
+            last = peak_mb()
+            for path in folder.iterdir():
                 path.unlink()
+            maker.stdin.write("\n")
+            maker.stdin.flush()
+        maker.wait()
     return {"problems": problems, "counts": counts, "slowest": slowest, "grown_mb": peak_mb() - before}
 
 
 def peak_mb():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+# --- tests ---------------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def found():
+    """What both programs found, side by side."""
+    running = {what: subprocess.Popen([sys.executable, __file__, what], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+               for what in ("bulk", "large")}
+    said = {what: program.communicate(timeout=300) for what, program in running.items()}
+    assert not any(program.returncode for program in running.values()), said
+    return {what: json.loads(out) for what, (out, _) in said.items()}
+
+
+@pytest.mark.parametrize("what, cases", [("bulk", 6800), ("large", 70)])
+def test_every_case_is_read_or_refused_as_it_must_be(found, what, cases):
+    assert found[what]["problems"] == []
+    assert found[what]["counts"]["cases"] >= cases, "fewer cases than there were"
+
+
+def test_among_the_damaged_some_are_read_and_more_are_refused(found):
+    """Else the cases would be too harmless, or what they compare with never looked at."""
+    counts = found["bulk"]["counts"]
+    assert counts["records"] > 1500 and counts["refusals"] > 5000
+
+
+@pytest.mark.parametrize("what", ["bulk", "large"])
+def test_memory_and_time_stay_small(found, what):
+    assert found[what]["grown_mb"] < MOST_MB
+    assert found[what]["slowest"][-1][0] < LONGEST_S, found[what]["slowest"]
+
+
+@pytest.mark.parametrize("change, says", [
+    (lambda data: data[[1, 0, 2]], "signs"), (lambda data: data[[0, 2, 1]], "signs"),
+    (lambda data: data * [[1], [1], [-1]], "signs"), (lambda data: data * [[1], [1.6], [1]], "large"), (lambda data: data / 980.665, "large"), (lambda data: data * 100, "large"),
+    (lambda data: data[:, ::-1], "signs"), (lambda data: data, ""), (lambda data: data[:, :300], ""),
+    (lambda data: data + 1e3, ""),
+    (lambda data: np.where(np.arange(data.shape[1]) % 20 == 3, 1e9, data), ""), (lambda data: np.roll(data, 9, axis=1), "")])
+def test_another_motion_is_told_from_a_damaged_one(change, says):
+    data = hostile_cases.motion()
+    said = another_motion(Record(change(data), 100.0, "A", "B"), Record(data, 100.0, "A", "B"))
+    assert says in said and bool(said) == bool(says)
+
+
+@pytest.fixture(scope="module")
+def specimens(tmp_path_factory):
+    return hostile_cases.specimens(tmp_path_factory.mktemp("specimens") / "whole")
+
+
+LITTLE = st.one_of(st.binary(max_size=40), st.text(max_size=20).map(lambda text: text.encode("utf-8", "replace")),
+                   st.floats().map(lambda number: repr(number).encode()), st.integers().map(lambda number: str(number).encode()),
+                   st.sampled_from([b"\n", b"\r\n", b"\0", b" ", b"\t", b",", b":", b"=", b"-999", b"(8F10.5)", b"(99999F1.0)"]))
+CHANGES = st.lists(st.tuples(st.floats(0, 1), st.sampled_from([0, 0, 1, 8, 80, 600]), LITTLE, st.booleans()),
+                   min_size=1, max_size=5)
+
+
+@settings(max_examples=200, deadline=None)
+@given(number=st.integers(0, len(hostile_cases.WRITERS) - 1), which=st.integers(0, 2), changes=CHANGES)
+def test_pieces_replaced_by_anything(specimens, number, which, changes):
+    """Anywhere, or in the first tenth: some bytes are replaced by others."""
+    one = specimens[number]
+    name = sorted(one.files)[which % len(one.files)]
+    raw = one.files[name]
+    for share, length, new, early in changes:
+        place = int(share * len(raw) / (10 if early else 1))
+        raw = raw[:place] + new + raw[place + length:]
+    problems = []
+    with tempfile.TemporaryDirectory() as folder:
+        for file, content in {**one.files, name: raw}.items():
+            Path(folder, file).write_bytes(content)
+        judged(hostile_cases.Case(f"{one.name}, {name}", one, {**one.files, name: raw}), Path(folder), problems, Counter())
+    assert problems == []
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,6 +31,15 @@ def write_mat(folder, name="20200101000000_9901.mat", samples=600, dt_s=0.01, qu
     accel[:quiet] *= 1e-3
     savemat(folder / name, {"EQ": {"anEQ": {"Accel": accel, "sampling": dt_s, "magnitudeval": 4.5, **more}}})
     return accel
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(request, monkeypatch):
+    """The report takes longer than all the rest; `tests/test_report.py` looks at it."""
+    from tng import report
+
+    if "manifest" not in request.node.name:
+        monkeypatch.setattr(report, "write", lambda folder, rejected: (folder / "report.md").write_text(f"{len(rejected)} refusals"))
 
 
 @pytest.fixture
@@ -70,8 +80,8 @@ def test_good_records_get_in_and_the_rest_is_listed_with_reasons(raw, tmp_path):
 
 def test_order_of_records_is_that_of_sorted_names(raw, tmp_path):
     made = take([raw / "b", raw / "a"], tmp_path / "corpus").corpus
-    assert made.metadata["trace_source_file"].tolist() == ["20200101000000_0902.mat", "20200102000000_9901.mat",
-                                                          "20200103000000_9903.mat"]
+    assert made.metadata["trace_source_file"].tolist() == ["b/20200101000000_0902.mat", "a/20200102000000_9901.mat",
+                                                          "a/20200103000000_9903.mat"]
     made = take(raw, tmp_path / "another").corpus
     assert made.metadata["trace_source_file"].tolist() == ["20200101000000_9901.mat", "a/20200102000000_9901.mat",
                                                           "a/20200103000000_9903.mat", "b/20200101000000_0902.mat"]
@@ -122,9 +132,10 @@ def test_nothing_usable_is_an_error_with_the_reasons(tmp_path):
     assert not (tmp_path / "corpus").exists()
 
 
-@pytest.mark.parametrize("setting", [{"window_s": 0}, {"window_s": float("nan")}, {"sampling_rate_hz": -100}, {"windows": "first"}])
+@pytest.mark.parametrize("setting", [{"window_s": 0}, {"window_s": float("nan")}, {"sampling_rate_hz": -100}, {"windows": "first"}, {"splits": (0.5, 0.5, 0.5)},
+                                     {"events": "nowhere.csv"}])
 def test_settings_must_make_sense(raw, tmp_path, setting):
-    with pytest.raises(IngestError, match="setting (window_s|sampling_rate_hz|windows)"):
+    with pytest.raises(IngestError, match="setting (window_s|sampling_rate_hz|windows|splits|events|processes)"):
         take([raw], tmp_path / "corpus", **setting)
 
 
@@ -199,7 +210,7 @@ def test_stations_and_number_of_records_select(raw, tmp_path):
     assert take(raw, tmp_path / "one", stations=("9903",)).corpus.stations == ["9903"]
     report = take(raw, tmp_path / "two", smallest_records=2)
     assert report.corpus.stations == ["0902", "9901"]
-    assert "1 usable records; at least 2" in dict(report.rejected)["a/20200103000000_9903.mat"]
+    assert "too few usable records: 1, of at least 2" in dict(report.rejected)["a/20200103000000_9903.mat"]
 
 
 # --- interrupted, repeated, in parallel ----------------------------------------------------------------
@@ -327,26 +338,125 @@ def test_two_runs_at_once_are_one_too_many(raw, tmp_path):
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
 def test_killed_twenty_times_the_bytes_are_the_same(tmp_path):
-    """A run that is killed without warning, at random moments of reading and writing, until it comes through."""
-    raw = many(tmp_path / "raw", 300)
-    take(raw, tmp_path / "undisturbed", processes=2)
-    command = [sys.executable, "-m", "tng.cli", "ingest", str(raw), "--into", str(tmp_path / "corpus"), "--window-s", "8"]
-    environment = {**os.environ, "TNG_PROGRESS": "0"}
-    dice, killed, journal = random.Random(11), 0, tmp_path / ".corpus.ingest" / "journal.jsonl"
-    while killed < 20 and not (tmp_path / "corpus").exists():
-        run = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        size, end = journal.stat().st_size if journal.exists() else 0, time.monotonic() + 60
-        while run.poll() is None and time.monotonic() < end and not (journal.exists() and journal.stat().st_size > size):
-            time.sleep(0.005)                                # until it has done something new
-        time.sleep(dice.uniform(0, 0.06))
+    """A run that is killed without warning, at random moments of reading and of writing, twenty times."""
+    raw = many(tmp_path / "raw", 150)
+    command = [sys.executable, "-c", "import sys; from tng import report; from tng.ingest import ingest\n"
+               "report.write = lambda folder, rejected: (folder / 'report.md').write_text(str(len(rejected)))\n"
+               "print('ready', flush=True); ingest(sys.argv[1], sys.argv[2], window_s=8, processes=int(sys.argv[3]), progress=False)"]
+    subprocess.run([*command, raw, tmp_path / "undisturbed", "1"], check=True, stdout=subprocess.DEVNULL)
+    dice, journal, during_writing = random.Random(11), tmp_path / ".corpus.ingest" / "journal.jsonl", 0
+    for kill in range(20):
+        run = subprocess.Popen([*command, raw, tmp_path / "corpus", "2" if kill % 4 == 3 else "1"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        run.stdout.readline()
+        if kill < 16:                                        # while it reads: after it has noted something new
+            size, end = journal.stat().st_size if journal.exists() else 0, time.monotonic() + 60
+            while run.poll() is None and time.monotonic() < end and not (journal.exists() and journal.stat().st_size > size):
+                time.sleep(0.001)
+            time.sleep(dice.uniform(0, 0.02))
+        else:                                                # while it writes
+            while run.poll() is None and not any(name.endswith(".part") for name in os.listdir(tmp_path)):
+                time.sleep(0.0005)
+            time.sleep(dice.uniform(0, 0.02))
         run.send_signal(signal.SIGKILL)
         run.wait()
-        killed += 1
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert killed >= 5
+        run.stdout.close()
+        during_writing += bool(list(tmp_path.glob(".corpus.*.part")))
+        if (tmp_path / "corpus").exists():                   # it was quicker: the next one begins anew
+            shutil.rmtree(tmp_path / "corpus")
+    assert during_writing
+    subprocess.run([*command, raw, tmp_path / "corpus", "2"], check=True, stdout=subprocess.DEVNULL)
     same(tmp_path / "undisturbed", tmp_path / "corpus")
     assert not list(tmp_path.glob(".*"))
+
+
+# --- what must not happen ------------------------------------------------------------------------------
+
+def test_a_corpus_in_its_own_source_folder_is_no_source(raw):
+    first = take(raw, raw / "corpus")
+    assert take(raw, raw / "corpus").unchanged
+    longer = take(raw, raw / "corpus", window_s=9.0, overwrite=True)
+    assert longer.accepted == first.accepted and longer.corpus.samples == 900
+    assert longer.corpus.metadata["trace_npts_raw"].tolist() == first.corpus.metadata["trace_npts_raw"].tolist()
+
+
+def test_what_belongs_to_other_corpora_is_left_alone(raw, tmp_path):
+    other = tmp_path / f".corpus.v2.{'0' * 32}.old"
+    own = tmp_path / f".corpus.{'1' * 32}.part"
+    other.mkdir()
+    own.mkdir()
+    take(raw, tmp_path / "corpus")
+    assert other.exists() and not own.exists()
+
+
+def test_the_same_files_from_two_sources(raw, tmp_path):
+    shutil.copytree(raw, tmp_path / "copy")
+    report = take([raw, tmp_path / "copy", raw], tmp_path / "corpus")
+    assert report.accepted == 4 and take([raw, tmp_path / "copy", raw], tmp_path / "corpus").unchanged
+    assert set(report.corpus.metadata["trace_source_file"].str.split("/").str[0]) == {"raw"}
+    assert sum("same content" in why or "same samples" in why for _, why in report.rejected) >= 4
+
+
+def test_one_record_that_cannot_be_stored_is_refused_and_the_rest_goes_on(raw, tmp_path):
+    from dataclasses import replace
+
+    from tng import writers
+    from tng.readers import read
+
+    good = read(raw / "20200101000000_9901.mat")
+    odd = {"tiny": replace(good, data=good.data * 1e-50), "offset": replace(good, data=good.data * 1e-9 + 980),
+           "early": replace(good, meta={**good.meta, "trace_start_time": "0001-01-01T00:00:00+14:00"}),
+           "huge": replace(good, meta={**good.meta, "note": 10**400}), "blank": replace(good, station=" ")}
+    for name, record in odd.items():
+        try:
+            writers.write([record], tmp_path / "odd" / name, "csv", allow_restricted=True)
+        except ValueError:                           # cannot even be written
+            continue
+    report = take([raw, tmp_path / "odd"], tmp_path / "corpus", detrend="none")
+    assert report.accepted >= 4 and len(list((tmp_path / "odd").rglob("*.csv"))) >= 3
+    assert take([raw, tmp_path / "odd"], tmp_path / "corpus", detrend="none").unchanged
+
+
+@pytest.mark.parametrize("name, says", [("linked", "link to a folder"), ("gone.mat", "not a file")])
+def test_links_are_not_followed_in_silence(name, says, raw, tmp_path):
+    (raw / name).symlink_to(tmp_path if name == "linked" else tmp_path / "nowhere")
+    assert says in dict(take(raw, tmp_path / "corpus").rejected)[name]
+
+
+def test_files_beside_a_data_set_are_read_too(raw, tmp_path):
+    take(raw / "a", tmp_path / "set")
+    write_mat(tmp_path / "set", "20200121000000_9901.mat")
+    report = take(tmp_path / "set", tmp_path / "corpus")
+    assert report.accepted == 3 and {"seisbench", "afad-mat"} <= set(report.corpus.metadata["trace_source_format"]) | {"seisbench"}
+
+
+def test_a_corpus_that_was_damaged_or_split_anew_is_made_again(raw, tmp_path):
+    from tng.corpus_tools import resplit
+
+    made = take(raw, tmp_path / "corpus").corpus
+    resplit(made.folder, (0, 0, 1))
+    with pytest.raises(CorpusError, match="already"):
+        take(raw, tmp_path / "corpus")
+    (made.folder / "waveforms.hdf5").write_bytes(b"\x89HDF cut off")
+    assert take(raw, tmp_path / "corpus", overwrite=True).accepted == 4
+
+
+def test_what_failed_is_tried_again_by_the_next_run(tmp_path, monkeypatch):
+    raw = many(tmp_path / "raw", 6)
+    with monkeypatch.context() as patch:
+        stop_after(7, patch)
+        work = ingesting.work
+        patch.setattr(ingesting, "work", lambda order: ingesting._failed(order, "the program that read it stopped")
+                      if "_9902" in order[1].name else work(order))
+        with pytest.raises(KeyboardInterrupt):
+            take(raw, tmp_path / "corpus", processes=1)
+    report = take(raw, tmp_path / "corpus", processes=1)
+    assert report.accepted == 6 and 0 < report.resumed < 6
+
+
+def test_children_import_nothing_from_the_folder_of_the_data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "h5py.py").write_text("raise SystemExit('code from a folder of data')")
+    assert take(many(tmp_path / "raw", 30), tmp_path / "corpus", processes=2).accepted == 30
 
 
 # --- workers -------------------------------------------------------------------------------------------
@@ -362,8 +472,9 @@ def misbehave(order):
     return f"did {order}"
 
 
-def test_a_crash_or_a_hang_costs_one_task_only():
+def test_a_crash_or_a_hang_costs_one_task_only(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.path.dirname(os.path.dirname(__file__)))
     orders = [f"{number}" for number in range(20)] + ["crash", "print", "hang", "last"]
-    answers = list(workers.unordered("tests.test_ingest:misbehave", orders, 2, 15.0, lambda task, error: f"{task}: {error}"))
+    answers = list(workers.unordered("tests.test_ingest:misbehave", orders, 2, 3.0, lambda task, error: f"{task}: {error}"))
     assert sorted(answers) == sorted([f"did {order}" for order in orders if order not in ("crash", "hang")]
                                      + ["crash: the program that read it stopped", "hang: it took too long to read"])

@@ -88,6 +88,32 @@ def test_units_and_header_peak():
     assert verdict("header peak", record(trace_pga_header_checked=np.nan)) == "n/a"
 
 
+def test_slow_sampling_is_refused():
+    assert verdict("sampling rate", record(rate_hz=10.0)) == "ok"
+    text = found(check(record(rate_hz=8.0), Thresholds()), "sampling rate").text
+    assert text == "sampled at 8 Hz; at least 10 Hz are asked for"
+    assert verdict("sampling rate", record(rate_hz=8.0)) == "refuse"
+    assert verdict("sampling rate", record(rate_hz=8.0), smallest_rate_hz=5) == "ok"
+
+
+@pytest.mark.parametrize("said, expected", [(True, "flag"), ("True", "flag"), (np.nan, "ok"), (False, "ok")])
+def test_a_response_that_was_assumed_is_flagged(said, expected):
+    assert verdict("response assumed", record(trace_response_assumed_flat=said)) == expected
+
+
+def test_every_flag_is_explained_in_the_report():
+    from tng.report import FLAGS
+
+    assert {"response assumed", "peak change", "units"} <= set(FLAGS)
+    assert set(FLAGS) <= {finding.check for finding in check(record(), Thresholds()).findings}
+
+
+def test_a_limit_of_the_user_is_not_an_error_of_the_unit():
+    one = record(RECORD.data / RECORD.pga_cmps2.max() * 980.665)
+    text = found(check(one, Thresholds(largest_pga_g=0.5)), "largest peak").text
+    assert text == "a peak of 981 cm/s² is more than the 0.5 g that were asked for; above 100 g the unit must be wrong"
+
+
 def test_length_counts_motion_and_not_constant_ends():
     four_s = np.pad(RECORD.data[:, 3000:3400] + 5, ((0, 0), (0, 3000)))
     assert verdict("length", record(four_s)) == "refuse"

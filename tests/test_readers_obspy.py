@@ -234,7 +234,8 @@ def test_offset_of_raw_counts_is_removed(tmp_path):
     ({"until": "2020-01-02T03:04:10"}, "does not cover 2020-01-02T03:04:05"),
     ({"sensitivity": 0.0}, "no usable sensitivity"),
     ({"units": "PA"}, "is for 'pa'; m, m/s, m/s"),
-    ({"stages": "wrong"}, "contradicts itself: its sensitivity is 4.27894e.06 counts per m/s² at 1 Hz, its stages give 427894"),
+    ({"stages": "wrong"}, "contradicts itself: its sensitivity is 4.27894e.06 counts per m/s² at 1 Hz, its stages give 427894.*; ask the "
+        "network for a right one, or leave the StationXML out and declare gal_per_count"),
 ])
 def test_stationxml_that_does_not_do(changes, message, tmp_path):
     files, options = write_miniseed(tmp_path, **changes)
@@ -249,9 +250,30 @@ def test_stationxml_of_another_channel_and_damaged_one(tmp_path):
     damaged.write_text(other.read_text()[:-300])
     bomb = tmp_path / "bomb.xml"
     bomb.write_text('<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaa">]>' + other.read_text().split("?>", 1)[1])
-    with pytest.raises(UnitsError, match=r"none of the 3 StationXML file.* has the channel XX\.TST1\.\.HNE \(damaged\.xml: not "
-                                         r"StationXML.*bomb\.xml.*DOCTYPE"):
+    with pytest.raises(UnitsError, match=r"none of the 3 StationXML file.* has the channel XX\.TST1\.\.HNE, but XX\.TST1\.\.ENE, "
+                                         r"XX\.TST1\.\.ENN, XX\.TST1\.\.ENZ \(damaged\.xml: not StationXML.*bomb\.xml.*DOCTYPE"):
         read_one(miniseed, files, Options(stationxml=(other, damaged, bomb)))
+
+
+def test_only_six_other_channels_are_named(tmp_path):
+    files = writers_miniseed.write(tmp_path, motion(), xml=False)
+    others = tuple(writers_miniseed.stationxml(tmp_path, name=f"{band}.xml", channels=[f"{band}N{letter}" for letter in "ENZ"])
+                   for band in "BCE")
+    with pytest.raises(UnitsError, match=r"but XX\.TST1\.\.BNE, .* XX\.TST1\.\.CNZ …;"):
+        read_one(miniseed, files, Options(stationxml=others))
+
+
+def test_gaps_in_counts_are_filled_with_counts(tmp_path):
+    torn = pieces(tmp_path, [(0, 800), (850, 2000)])
+    writers_miniseed.stationxml(tmp_path)
+    assert read_one(miniseed, torn, writers_miniseed.options(tmp_path)).meta["trace_gaps"] == "800-850"
+
+
+def test_response_without_stages_is_noted(tmp_path):
+    files, options = write_miniseed(tmp_path)
+    assert read_one(miniseed, files, options).meta["trace_response_assumed_flat"] is True
+    files, options = write_miniseed(tmp_path, stages="flat")
+    assert "trace_response_assumed_flat" not in read_one(miniseed, files, options).meta
 
 
 def test_two_stationxml_must_agree(tmp_path):
@@ -390,7 +412,7 @@ def test_pieces_are_joined_and_gaps_reported(tmp_path):
     offset = torn.data[:, 0] - motion()[:, 0]                       # the mean of the filled samples
     np.testing.assert_allclose(torn.data[:, 850:1500] - offset[:, None], motion()[:, 850:1500], atol=2e-3)
     filled = torn.data[0, 799:851]
-    np.testing.assert_allclose(filled, np.linspace(filled[0], filled[-1], 52))
+    np.testing.assert_allclose(filled, np.linspace(filled[0], filled[-1], 52), atol=6e-4)     # whole counts
 
 
 def test_overlaps_must_agree(tmp_path):
@@ -520,6 +542,13 @@ def test_sac_idep_is_no_unit(tmp_path):
         read_one(sac, files)
     record = read_one(sac, files, Options(unit="gal"))
     np.testing.assert_allclose(record.pga_cmps2, np.array([20, 30, 10]) * 1e7, rtol=1e-6)
+
+
+def test_sac_of_fractions_is_no_counts(tmp_path):
+    files = writers_sac.write(tmp_path, motion() / 1000, kuser0=None)
+    with pytest.raises(UnitsError, match="not whole numbers, so these are not counts.*declare the unit"):
+        read_one(sac, files, Options(gal_per_count=0.01))
+    assert read_one(sac, files, Options(unit="g", gal_per_count=0.01)).pga_cmps2[0] == pytest.approx(0.02 * 980.665, rel=1e-6)
 
 
 def test_sac_of_counts_with_stationxml(tmp_path):

@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import os
 import pickle
 import threading
 import tracemalloc
@@ -78,6 +79,21 @@ def test_event_without_a_name_is_called_by_its_origin_time(tmp_path):
     assert read_one(tmp_path / "set").event == "20200101000007"
     writers.write(tmp_path / "none", motion(), source_id=None, source_origin_time=None)
     assert read_one(tmp_path / "none").event == ""
+
+
+@pytest.mark.parametrize("time, kept", [("1999-08-17T00:01:39Z", True), ("1700-01-01T00:00:00Z", False), ("2200-01-01", False),
+                                        ("3", False), ("9999-99-99T99:99:99Z", False)])
+def test_times_that_are_none_are_left_out(tmp_path, time, kept):
+    writers.write(tmp_path / "set", motion(), trace_start_time=time, source_origin_time=time, source_id=None)
+    record = read_one(tmp_path / "set")
+    assert ("trace_start_time" in record.meta, "source_origin_time" in record.meta, record.event != "") == (kept, kept, kept)
+
+
+def test_a_folder_whose_name_is_no_text(tmp_path):
+    writers.write(tmp_path / "set", motion())
+    folder = (tmp_path / "set").rename(tmp_path / os.fsdecode(b"se\xfft"))
+    record = read_one(folder)
+    assert record.name.encode() and record.meta["trace_source_file"].startswith("se?t/waveforms.hdf5/")
 
 
 def test_portions_cover_every_row_once(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 from tng.catalogue import distance_km
 from tng.ingest import IngestSettings
-from tng.selection import Selection, select
+from tng.selection import Selection, SelectionError, select
 
 START = datetime(2020, 1, 1, 12, tzinfo=timezone.utc)
 
@@ -30,7 +30,7 @@ def test_second_copies_are_left_out():
     taken, left = chosen(candidate("a", start=0), candidate("b", start=0.4), candidate("c", start=50), candidate("d", start=99, digest="a"),
                          candidate("e", station="S2", start=0))
     assert list(taken) == ["a", "c", "e"]
-    assert left == {"b": "b: same station and time as a", "d": "d: same samples as a"}
+    assert left == {"b": "b: same station and time as a, which is kept", "d": "d: same samples as a, which is kept"}
 
 
 def test_one_record_with_and_one_without_a_time():
@@ -67,6 +67,44 @@ def test_events_of_a_list(tmp_path):
     more = taken["a"]["more"]
     assert (more["source_magnitude"], more["source_depth_km"], more["source_origin_time"]) == (5.1, 12.5, at(0))
     assert "listed earthquake" in more["source_id_status"] and taken["b"]["event"] == "20200101120004"
+
+
+def test_of_two_sensors_the_one_with_the_wider_band_stays():
+    narrow, wide = candidate("narrow", start=0), candidate("wide", start=0)
+    narrow["meta"]["trace_bandlimit_hz"], wide["meta"]["trace_bandlimit_hz"] = 20.0, 50.0
+    taken, left = chosen(narrow, wide)
+    assert list(taken) == ["wide"] and "as wide" in left["narrow"]
+
+
+def test_what_counts_is_when_the_record_started_not_its_window():
+    """Windows by energy start at different times in records that were cut from continuous data at the same one."""
+    one, other, copy = candidate("one", "S1", start=15), candidate("other", "S2", start=82), candidate("copy", "S1", start=17)
+    for record in (one, other, copy):
+        record["meta"]["trace_record_start_time"] = at(0)
+    taken, left = chosen(one, other, copy)
+    assert taken["one"]["event"] == taken["other"]["event"] == "20200101120000" and list(left) == ["copy"]
+
+
+def test_stations_are_told_apart_before_anything_is_counted():
+    both = candidate("a", "ABC", start=0, network="AZ"), candidate("b", "ABC", start=0, network="NC")
+    taken, left = chosen(*both)
+    assert [one["station"] for one in taken.values()] == ["AZ.ABC", "NC.ABC"] and not left
+    both = candidate("a", "ABC", start=0, network="AZ"), candidate("b", "ABC", start=0, network="NC")
+    assert list(chosen(*both, stations=("AZ.ABC",))[0]) == ["a"]
+    both = candidate("a", "ABC", start=0, network="AZ"), candidate("b", "ABC", start=0, network="NC")
+    assert not chosen(*both, smallest_records=2)[0]
+
+
+def test_a_station_that_is_not_there_is_an_error_with_a_hint():
+    with pytest.raises(SelectionError, match="'AOM0001'; did you mean AOM001"):
+        chosen(candidate("a", "AOM001", start=0), stations=("AOM0001",))
+
+
+def test_a_start_that_is_no_time_makes_no_copies():
+    one, other = candidate("a"), candidate("b")
+    for record in (one, other):
+        record["meta"]["trace_start_time"] = "unknown"
+    assert list(chosen(one, other)[0]) == ["a", "b"]
 
 
 def test_one_code_in_two_networks_is_two_stations():

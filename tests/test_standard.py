@@ -169,7 +169,8 @@ def test_high_pass_removes_a_drift_and_is_noted():
     assert made.meta["trace_highpass_hz"] == 0.1
     centred = record.data - record.data.mean(axis=1, keepdims=True)
     filtered = highpass(centred, 100, 0.1, 4)
-    assert made.meta["trace_pga_change"] == pytest.approx(np.abs(filtered).max() / np.abs(centred).max() - 1, abs=0.01)
+    assert made.meta["trace_pga_change"] == pytest.approx((np.abs(filtered).max(axis=1) / np.abs(centred).max(axis=1)).min() - 1,
+                                                           abs=0.01)
     assert made.meta["trace_pga_change"] < -0.4
 
 
@@ -200,6 +201,20 @@ def test_change_of_the_peak_by_resampling_is_told():
     assert made.meta["trace_pga_change"] < -0.3
 
 
+def test_change_of_a_weak_component_is_told():
+    """The vertical is a hundredth of the others, and all of it lies above the new Nyquist frequency but a little."""
+    data = tone(2, 200) * np.hanning(8000)                   # nothing at the ends, which resampling treats on their own
+    data[2] = (data[2] + 4 * tone(70, 200)[2] * np.hanning(8000)) / 500
+    change = standardise(Record(data, 200, "9901", "e"), Standard(detrend="none")).meta["trace_pga_change"]
+    assert -0.85 < change < -0.7                             # 1 of 5 is left
+
+
+def test_a_record_that_would_fill_the_memory_is_refused_at_once():
+    with pytest.raises(DataError, match="90000 s would be 9000000 samples at 100 Hz, more than 8000000; cut it to the event"):
+        standardise(motion(90_000, 1.0), Standard())
+    assert standardise(motion(70_000, 1.0), Standard()).samples == 6000
+
+
 # --- windows -------------------------------------------------------------------------------------------
 
 def test_window_before_the_p_pick():
@@ -216,6 +231,14 @@ def test_pick_and_window_at_another_rate():
     made = standardise(record, Standard(sampling_rate_hz=50, window="p-onset", before_s=2))
     assert made.meta["trace_window_start_s"] == 118 and made.meta["trace_p_arrival_sample"] == 100
     assert made.meta["trace_bandlimit_hz"] == 25
+
+
+def test_every_position_moves_with_the_samples():
+    record = shaken(rate_hz=200.0, trace_p_arrival_sample=24000, trace_Pg_arrival_sample="24010", trace_coda_end_sample=39999,
+                    trace_Sn_arrival_sample=None, trace_clipped_samples=7)
+    meta = standardise(record, Standard(window="p-onset", before_s=5)).meta
+    assert meta["trace_Pg_arrival_sample"] == 505 and meta["trace_clipped_samples"] == 7
+    assert np.isnan(meta["trace_coda_end_sample"]) and np.isnan(meta["trace_Sn_arrival_sample"])
 
 
 def test_window_does_not_begin_before_the_record():

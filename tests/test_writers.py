@@ -37,7 +37,7 @@ def provenance(folder):
 
 
 def back(folder, paths, format):
-    options = Options(stationxml=(folder / "stations.xml",), unit="m/s2") if format == "mseed" else Options()
+    options = Options(stationxml=tuple(folder.glob("stations-*.xml")), unit="m/s2") if format == "mseed" else Options()
     return readers.read(*paths, options=options)
 
 
@@ -70,7 +70,7 @@ def test_what_obspy_reads(format, tmp_path):
 def test_stationxml_tells_any_tool_that_samples_are_in_metres(tmp_path):
     original = record()
     (path,) = write([original], tmp_path, "mseed")
-    inventory = obspy.read_inventory(str(tmp_path / "stations.xml"))
+    inventory = obspy.read_inventory(str(next(tmp_path.glob("stations-*.xml"))))
     for code, azimuth, dip in (("HNE", 90, 0), ("HNN", 0, 0), ("HNZ", 0, -90)):
         channel = inventory.select(channel=code)[0][0][0]
         stated = channel.response.instrument_sensitivity
@@ -203,7 +203,7 @@ def test_licences(licence, free, tmp_path):
     if free:
         write([one], tmp_path, "csv")
         return
-    with pytest.raises(LicenceError, match="a.mat: its licence is .*allow_restricted=True") as caught:
+    with pytest.raises(LicenceError, match=r"a.mat: its licence is .*--allow-restricted \(allow_restricted=True\)") as caught:
         write([one], tmp_path, "csv")
     assert isinstance(caught.value, RecordError) and (not licence or licence != licence or licence in str(caught.value))
     write([one], tmp_path, "csv", allow_restricted=True)
@@ -281,6 +281,26 @@ def test_exports_into_one_folder_share_its_provenance(tmp_path):
     assert sorted(provenance(tmp_path)["files"]) == sorted(path.name for path in second + third)
 
 
+def test_exports_of_miniseed_into_one_folder_keep_their_units(tmp_path):
+    first = write([record()], tmp_path, "mseed")
+    names = {path.name for path in tmp_path.glob("*.xml")}
+    second = write([record("9902")], tmp_path, "mseed") + write([record("9903", rate_hz=200.0)], tmp_path, "mseed")
+    found = sorted(tmp_path.glob("stations-*.xml"))
+    assert len(found) == 3 and names < {path.name for path in found} < set(provenance(tmp_path)["files"])
+    for path in first + second:
+        np.testing.assert_allclose(readers.read(path, options=Options(stationxml=tuple(found))).pga_cmps2, [20, 30, 10])
+    write([record(event="e2", trace_start_time="2021-01-01T00:00:00Z")], tmp_path, "mseed")     # the same stations
+    assert sorted(tmp_path.glob("*.xml")) == found
+    assert all(path.stem[-8:] == hashlib.sha256(path.read_bytes()).hexdigest()[:8] for path in found)
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(WriteError, match="file.*choose another folder"):
+            write([record()], folder, "csv")
+
+
 @pytest.mark.parametrize("content", ["", "[]", '{"files": 3}', "\udcff"])
 def test_somebody_elses_provenance_is_left_alone(content, tmp_path):
     (tmp_path / "provenance.json").write_bytes(content.encode("utf-8", "surrogateescape"))
@@ -301,7 +321,7 @@ def test_stations_that_would_share_a_code_are_refused(format, length, pair, tmp_
 def test_miniseed_of_one_station_and_time_differ_in_location(tmp_path):
     paths = write([record(), record(seed=1), record(seed=2)], tmp_path, "mseed")
     assert [obspy.read(str(path))[0].stats.location for path in paths] == ["00", "01", "02"]
-    options = Options(stationxml=(tmp_path / "stations.xml",), unit="m/s2")
+    options = Options(stationxml=tuple(tmp_path.glob("stations-*.xml")), unit="m/s2")
     assert len([one for one in readers.read_all(paths, options) if isinstance(one, Record)]) == 3
 
 
@@ -317,7 +337,7 @@ def test_placeholders_are_named(format, tmp_path):
         "sac": {"start time"}}[format]
     assert paths[-1].name.startswith("9901_noevent")
     if format == "mseed":
-        station = obspy.read_inventory(str(tmp_path / "stations.xml"))[0][0]
+        station = obspy.read_inventory(str(next(tmp_path.glob("stations-*.xml"))))[0][0]
         assert (station.latitude, station.longitude) == (0, 0) and "placeholder" in station.description
 
 

@@ -15,6 +15,7 @@ from tng.records import ComponentError, DataError, FormatError, HeaderMismatchEr
 
 ORTHOGONAL_WITHIN_DEG = 1.0
 SHORTEST_OVERLAP = 0.9          # of the longest component; components that share less are not one record
+POSITION = re.compile(r"trace_\w+_sample")   # columns that are a place in the record, as picks are; counts end in _samples
 GAL = {"gal": 1.0, "cm/s2": 1.0, "m/s2": 100.0, "mm/s2": 0.1, "g": 980.665}  # cm/s² in one unit
 
 
@@ -66,6 +67,15 @@ class Refusal:
 
     name: str
     error: RecordError
+
+    def __post_init__(self):
+        without_traceback(self.error)
+
+
+def without_traceback(error: RecordError) -> RecordError:
+    """The error alone: where it was raised, the whole content of its file would be kept in memory with it."""
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    return error
 
 
 def check_peak(channel: Channel, header_cmps2: float, tolerance: float = 0.01) -> None:
@@ -159,7 +169,7 @@ def assemble(channels: Sequence[Channel]) -> Record:
     if len(events) > 1:
         raise FormatError(f"{name}: components of different earthquakes: {', '.join(sorted(events))}")
 
-    cut, start, gaps = _common(channels, rate_hz, name)
+    cut, start, gaps, offsets = _common(channels, rate_hz, name)
     samples = {id(one): part for one, part in zip(channels, cut)}
     for one in channels:
         if not np.isfinite(samples[id(one)]).all():
@@ -167,7 +177,7 @@ def assemble(channels: Sequence[Channel]) -> Record:
     east, north = _to_east_north(samples[id(first)], samples[id(second)], first.azimuth_deg, second.azimuth_deg)
     meta: dict[str, object] = {}
     for one in (vertical[0], second, first):           # of what differs, the first horizontal's value stays
-        meta.update(one.meta)
+        meta.update(_moved(one.meta, offsets[id(one)]))
     digests = sorted({one.sha256 for one in channels})
     meta.update(
         trace_component_order_source=",".join(one.label for one in channels),
@@ -235,7 +245,24 @@ def _common(channels: Sequence[Channel], rate_hz: float, name: str):
     cut = np.stack([np.asarray(one.samples, dtype=np.float64)[offset:offset + shared] for one, offset in zip(channels, offsets)])
     gaps = sorted({(max(a - offset, 0), min(b - offset, shared)) for one, offset in zip(channels, offsets)
                    for a, b in one.gaps if b > offset and a < offset + shared})
-    return cut, start, gaps
+    return cut, start, gaps, {id(one): offset for one, offset in zip(channels, offsets)}
+
+
+def _moved(meta: Mapping[str, object], offset: int) -> dict[str, object]:
+    """Metadata of a component of which the first `offset` samples are cut off: its positions move, NaN before the start."""
+    moved = dict(meta)
+    for name in filter(POSITION.fullmatch, meta if offset else ()):
+        place = number(meta[name]) - offset
+        moved[name] = place if place >= 0 else np.nan
+    return moved
+
+
+def number(value) -> float:
+    """A number of the metadata, NaN where there is none."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return np.nan
 
 
 def _to_east_north(first: np.ndarray, second: np.ndarray, azimuth_1: float, azimuth_2: float):

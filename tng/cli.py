@@ -12,7 +12,7 @@ import typer
 
 from tng import __version__
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
                   help="Site-specific strong-motion generation: from records to a corpus, from a corpus to new records.")
 
 Rate = Annotated[float, typer.Option(min=1, max=1000, help="Sampling rate of every record [Hz].")]
@@ -57,14 +57,14 @@ def ingest(sources: Annotated[list[Path], typer.Argument(help="Files, zip or tar
            before_s: Annotated[float | None, typer.Option(help="Kept before the onset [s]; default 5.")] = None,
            detrend: Annotated[str | None, typer.Option(help="mean (default), linear or none.")] = None,
            highpass_hz: Annotated[float | None, typer.Option(help="Zero-phase high-pass [Hz]; default none.")] = None,
-           unit: Annotated[str | None, typer.Option(help="Of files that state none: gal, m/s2, mm/s2 or g.")] = None,
+           unit: Annotated[str | None, typer.Option(help="Of files that state none: gal (or cm/s2), m/s2, mm/s2 or g.")] = None,
            gal_per_count: Annotated[float | None, typer.Option(help="cm/s² of one count, where no file tells.")] = None,
            stationxml: Annotated[list[Path] | None, typer.Option(help="StationXML; what lies in SOURCES is found by itself.")] = None,
            differentiate: Annotated[bool, typer.Option("--differentiate", help="Take velocity, differentiated.")] = False,
            component_order: Annotated[str | None, typer.Option(help="Columns of the authors' .mat files; default NEU.")] = None,
            augmented: Annotated[bool, typer.Option("--augmented", help="Take the authors' augmented windows.")] = False,
            vertical_axis: Annotated[str | None, typer.Option(help="Of OpenEEW devices: x, y or z.")] = None,
-           events: Annotated[Path | None, typer.Option(help="Catalogue of earthquakes (CSV).")] = None,
+           events: Annotated[Path | None, typer.Option(help="List of earthquakes (CSV: time, latitude, longitude, depth, magnitude), for records that name none.")] = None,
            devices: Annotated[Path | None, typer.Option(help="OpenEEW's device_locations.json.")] = None,
            station: Annotated[list[str] | None, typer.Option(help="Only this station; can be repeated.")] = None,
            smallest_records: Annotated[int | None, typer.Option(help="Leave out stations with fewer records.")] = None,
@@ -87,20 +87,26 @@ def ingest(sources: Annotated[list[Path], typer.Argument(help="Files, zip or tar
     chosen = {**_read_settings(settings), **{name: value for name, value in given.items() if value is not None}}
     with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always", UserWarning)
-        report = ingesting.ingest(sources, into, overwrite=overwrite, processes=processes, progress=_progress(), **chosen)
+        report = ingesting.ingest(sources, into, ingesting.make_settings(chosen), overwrite=overwrite, processes=processes,
+                                  progress=_progress())
     for warning in raised:
         typer.echo(f"Warning: {warning.message}", err=True)
     if report.unchanged:
         typer.echo(f"{into} was made of these files with these settings already; nothing to do")
         return
     if report.resumed:
-        typer.echo(f"{report.resumed} files had been read by an earlier run that was stopped", err=True)
-    for _, reason in report.rejected[:20]:
+        typer.echo(f"{_many(report.resumed, 'file')} had been read by an earlier run that did not finish", err=True)
+    reasons = list(dict.fromkeys(reason for _, reason in report.rejected))
+    for reason in reasons[:20]:
         typer.echo(f"refused {reason}", err=True)
     if report.rejected:
-        typer.echo(f"{len(report.rejected)} refusals; {into / 'rejected.csv'} lists each with its reason", err=True)
-    counts = report.corpus.metadata["station_code"].value_counts()
-    typer.echo(f"{report.accepted} records of {len(counts)} stations in {into}; look at {into / 'report.html'}")
+        typer.echo(f"{_many(len(report.rejected), 'refusal')}; {into / 'rejected.csv'} lists each with its reason", err=True)
+    typer.echo(f"{_many(report.accepted, 'record')} of {_many(len(report.corpus.stations), 'station')} in {into}; look at "
+               f"{into / 'report.html'}")
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _read_settings(path: Path | None) -> dict:
@@ -109,6 +115,8 @@ def _read_settings(path: Path | None) -> dict:
         return {}
     import yaml
 
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file")
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeError, yaml.YAMLError) as error:
@@ -118,7 +126,7 @@ def _read_settings(path: Path | None) -> dict:
     return found
 
 
-corpus_app = typer.Typer(no_args_is_help=True, help="Look at, check, split and export a corpus.")
+corpus_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at, check, split and export a corpus.")
 app.add_typer(corpus_app, name="corpus")
 Folder = Annotated[Path, typer.Argument(help="Folder of the corpus.")]
 
@@ -162,12 +170,15 @@ def corpus_export(folder: Folder, into: Annotated[Path, typer.Option(help="Folde
                   form: Annotated[str, typer.Option("--format", help="mseed, sac, at2 or csv.")] = "mseed",
                   station: Annotated[list[str] | None, typer.Option(help="Only this station; can be repeated.")] = None,
                   split: Annotated[str | None, typer.Option(help="Only train, dev or test.")] = None,
+                  by: Annotated[str, typer.Option(help="Which split: event, paper, station or time.")] = "event",
                   allow_restricted: Annotated[bool, typer.Option("--allow-restricted",
-                                              help="Also records whose licence forbids to pass them on.")] = False) -> None:
+                                              help="Also records whose licence forbids to pass them on.")] = False,
+                  overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False) -> None:
     """Write records as files that other programs read, with their provenance."""
     from tng import corpus_tools
 
-    written = corpus_tools.export(folder, into, form, stations=station or None, split=split, allow_restricted=allow_restricted)
+    written = corpus_tools.export(folder, into, form, stations=station or None, split=split, by=by,
+                                  allow_restricted=allow_restricted, overwrite=overwrite)
     typer.echo(f"{len(written)} files in {into}")
 
 

@@ -288,6 +288,7 @@ def write(records: Iterable[Record], folder, *, splits: Sequence[float] = (0.6, 
             "events": len(set(columns["source_id"])), "sampling_rate_hz": rate_hz, "samples": samples,
             "splits": list(shares), "seed": seed, "settings": dict(settings or {}), "versions": _versions(),
         }
+        columns.clear()                          # room for what `also` reads
         (hidden / CARD).write_text(json.dumps(card, indent=2, sort_keys=True, default=str) + "\n", encoding="utf-8")
         if also:
             also(hidden)
@@ -361,8 +362,8 @@ def _append(columns: dict[str, list], length: int, row: Mapping) -> None:
 
 def _add_splits(columns: dict[str, list], shares: Sequence[float], seed: int) -> None:
     """The columns of :mod:`tng.splits`; what an older corpus said of them goes."""
-    names = ("trace_name", "station_code", "source_id", "source_origin_time", "trace_start_time", "trace_source_file",
-             "trace_source_sha256")
+    names = ("trace_name", "station_code", "source_id", "source_origin_time", "trace_start_time", "trace_record_start_time",
+             "trace_source_file", "trace_source_sha256")
     table = pd.DataFrame({name: pd.Series(columns[name], dtype=object) for name in names if name in columns})
     split = splits_of.add(table, shares, seed)
     columns.update({name: split[name].tolist() for name in SPLIT_COLUMNS.values()})
@@ -399,16 +400,19 @@ def check_free(folder: Path, overwrite: bool) -> None:
     CorpusError
         If something else is there, or a corpus that may not be replaced.
     """
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+    if not folder.exists():
         return
     if not folder.is_dir():
         raise CorpusError(f"{folder}: is a file; name a folder that does not exist yet")
-    held = {file.name for file in folder.iterdir()}
+    held = {file.name for file in folder.iterdir() if not (file.name.startswith(".") and file.is_file())}  # .DS_Store
+    if not held:
+        return
     if not {METADATA, WAVEFORMS} <= held or held - FILES:
-        raise CorpusError(f"{folder}: holds files that are not a corpus' ({', '.join(sorted(held)[:3])} …) and is left "
-                          "alone; name a folder that does not exist yet")
+        raise CorpusError(f"{folder}: holds something else than a corpus ({', '.join(sorted(held - FILES or held)[:3])} …) "
+                          "and is left alone; name a folder that does not exist yet")
     if not overwrite:
-        raise CorpusError(f"{folder}: there is a corpus already; name another folder, or overwrite it (overwrite=True)")
+        raise CorpusError(f"{folder}: there is a corpus already; name another folder, or overwrite it "
+                          "(--overwrite, or overwrite=True)")
 
 
 def _give_name(hidden: Path, folder: Path) -> None:

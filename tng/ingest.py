@@ -9,28 +9,31 @@ whatever happened on the way.
 from __future__ import annotations
 
 import csv
-import hashlib
 import itertools
 import json
 import os
+import re
 import shutil
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+import numpy as np
+from pydantic import Field, ValidationError, field_validator
 
-from tng import __version__, corpus, readers, sources, workers
+from tng import __version__, corpus, plan, readers, workers
 from tng.channels import Refusal
 from tng.journal import Journal
 from tng.layout import REJECTED, SOURCES
+from tng.plan import sha256_of
 from tng.quality import Thresholds, check
 from tng.readers import seisbench
 from tng.readers.options import Options
-from tng.records import Record, RecordError
-from tng.selection import DECIDING, Selection, select
-from tng.sources import RawFile
+from tng.records import FormatError, Record, RecordError
+from tng.selection import DECIDING, Selection, SelectionError, select
+from tng.sources import printable
+from tng.splits import check_shares
 from tng.standard import Standard, standardise
 
 TASK_LIMIT_S = 120.0    # a file that has not been read after this is refused
@@ -46,6 +49,19 @@ class IngestSettings(Standard, Thresholds, Options, Selection):
 
     splits: tuple[float, float, float] = Field((0.6, 0.1, 0.3), description="shares of train, dev and test")
     seed: int = Field(0, ge=0, description="of the splits")
+
+    @field_validator("splits")
+    @classmethod
+    def _add_to_one(cls, shares):
+        return check_shares(shares)
+
+    @field_validator("events", "devices", "stationxml")
+    @classmethod
+    def _are_there(cls, paths):
+        for path in paths if isinstance(paths, tuple) else (paths,):
+            if path is not None and not path.is_file():
+                raise ValueError(f"{path}: no such file")
+        return paths
 
 
 @dataclass(frozen=True)
@@ -76,19 +92,6 @@ class IngestReport:
     unchanged: bool = False
 
 
-@dataclass(frozen=True)
-class Task:
-    """What one reader reads at once: the files of a record, or a portion of a data set."""
-
-    reader: str
-    files: tuple[RawFile, ...]
-    portion: object = None
-
-    @property
-    def name(self) -> str:
-        return " + ".join(file.name for file in self.files)
-
-
 def ingest(sources_, into, settings: IngestSettings | None = None, *, overwrite: bool = False, processes: int | None = None,
            progress: bool = True, **changes) -> IngestReport:
     """Read files, folders and archives, check and standardise each record and write the corpus.
@@ -104,7 +107,8 @@ def ingest(sources_, into, settings: IngestSettings | None = None, *, overwrite:
     overwrite : bool
         Replace a corpus that is there, unless it was made of the same files with the same settings.
     processes : int, optional
-        How many files are read at a time; as many as there are processors if not given.
+        How many files are read at a time; as many as there are processors if not given.  Fewer than 24 files
+        are read in this process, one by one, without a limit of time.
     progress : bool
         Show progress bars.
 
@@ -122,22 +126,31 @@ def ingest(sources_, into, settings: IngestSettings | None = None, *, overwrite:
     UserWarning
         If the window misses more than a fifth of the shaking of a record.
     """
-    settings = _settings(settings, changes)
-    into = Path(into)
-    with Journal(_journal_folder(into)) as journal:
+    settings = make_settings(changes, settings)
+    into = Path(into).absolute()
+    if not into.name:
+        raise IngestError(f"{into}: name a folder for the corpus")
+    if processes is not None and processes < 1:
+        raise IngestError(f"{processes} processes; at least one is needed")
+    try:
+        journal = Journal(into.with_name(f".{into.name}.ingest"))
+    except OSError as error:
+        raise IngestError(f"{into}: nothing can be written there ({error.strerror})") from None
+    with journal:
         refused: list[tuple[str, str]] = []
         try:
-            tasks, settings, helpers, unread = _plan(sources_, settings, refused, journal.folder, progress)
+            tasks, settings, helpers, unread = plan.make(sources_, settings, refused, into, journal.folder, progress)
         except RecordError as error:
             raise IngestError(str(error)) from None
         if not (tasks or unread or refused):
             raise IngestError("no files in the sources; name files or folders of records")
         known = _unchanged(into, tasks, unread, helpers, settings) if into.exists() else None
         if known:
+            journal.remove()
             return known
         corpus.check_free(into, overwrite)
-        keys = [_key(task, settings) for task in tasks]
-        resumed = sum(len(task.files) for task, key in zip(tasks, keys) if key in journal)
+        keys = plan.keys(tasks, settings)
+        resumed = sum(len(task.files) or 1 for task, key in zip(tasks, keys) if key in journal)
         _read_all(tasks, keys, settings, journal, processes, progress)
         report = _write(tasks, keys, settings, journal, into, [*refused], helpers, unread, overwrite, progress)
         journal.remove()
@@ -149,9 +162,14 @@ def ingest(sources_, into, settings: IngestSettings | None = None, *, overwrite:
     return IngestReport(**{**report.__dict__, "resumed": resumed})
 
 
-# --- what to do ----------------------------------------------------------------------------------------
+def make_settings(changes: Mapping, settings: IngestSettings | None = None) -> IngestSettings:
+    """Settings by name, the rest as they are or by default.
 
-def _settings(settings: IngestSettings | None, changes: Mapping) -> IngestSettings:
+    Raises
+    ------
+    IngestError
+        For an unknown name (the nearest right one is named) or a value that cannot be.
+    """
     try:
         return IngestSettings(**{**(settings.model_dump() if settings else {}), **changes})
     except ValidationError as error:
@@ -160,119 +178,7 @@ def _settings(settings: IngestSettings | None, changes: Mapping) -> IngestSettin
         from tng.config import nearest
 
         hint = f": {nearest(where, list(IngestSettings.model_fields))}" if first["type"] == "extra_forbidden" else ""
-        raise IngestError(f"setting {where} = {first.get('input')!r}: {first['msg']}{hint}") from None
-
-
-def _journal_folder(into: Path) -> Path:
-    return into.absolute().with_name(f".{into.absolute().name}.ingest")
-
-
-def _plan(given, settings: IngestSettings, refused, scratch: Path, progress: bool):
-    """Tasks in the order of names; settings with the StationXML and tables that lie among the files; those
-    files; and files of no known format with the reason."""
-    folders, plain = _datasets(given)
-    tasks = [Task(seisbench.NAME, (), portion) for folder in folders for portion in seisbench.portions(folder)]
-    datasets = [(RawFile(file.relative_to(folder.parent).as_posix(), file, (), file.stat().st_size), "SeisBench data set, read")
-                for folder in folders for file in sorted(folder.iterdir()) if file.suffix in (".csv", ".hdf5")]
-    found: Iterable[RawFile] = (file for source in plain
-                                for file in sources.walk([source], lambda name, why: refused.append((name, why)))
-                                if not any(file.path.is_relative_to(folder) for folder in folders))
-    if progress:
-        from tqdm import tqdm
-
-        found = tqdm(found, desc="looking at files", unit="file")
-    files, settings, helpers = _helpers(found, settings, scratch)
-    groups, unknown = readers.groups(files)
-    tasks += [Task(module.__name__, tuple(members)) for module, members in groups]
-    unread = [(file, str(error)) for file, error in unknown]
-    return tasks, settings, [*datasets, *helpers], unread
-
-
-def _datasets(given) -> tuple[list[Path], list[Path]]:
-    """Folders in the SeisBench layout, at any depth; and the sources as they were given."""
-    plain = [Path(one) for one in ([given] if isinstance(given, (str, os.PathLike)) else given)]
-    folders = []
-    for source in plain:
-        if source.is_dir():
-            for folder, inner, _ in os.walk(source):
-                inner[:] = sorted(name for name in inner if not name.startswith("."))
-                if seisbench.is_dataset(Path(folder)):
-                    folders.append(Path(folder))
-                    inner.clear()
-    return folders, plain
-
-
-def _helpers(found: Iterable[RawFile], settings: IngestSettings, scratch: Path):
-    """Set aside what describes records and is none: StationXML, and the tables of an OpenEEW archive."""
-    files, helpers, inventories, tables = [], [], list(settings.stationxml), {}
-    for file in found:
-        what = None
-        if file.base.lower().endswith((".xml", ".stationxml")) and b"FDSNStationXML" in _head(file):
-            inventories.append(_on_disk(file, scratch))
-            what = "StationXML, used"
-        elif file.base == "device_locations.json" and settings.devices is None and "devices" not in tables:
-            tables["devices"] = _on_disk(file, scratch)
-            what = "list of devices, used"
-        elif file.base in ("events.csv", "events.txt") and settings.events is None and "events" not in tables:
-            if _is_catalogue(place := _on_disk(file, scratch)):
-                tables["events"] = place
-                what = "catalogue of earthquakes, used"
-        if what:
-            helpers.append((file, what))
-        else:
-            files.append(file)
-    return files, settings.model_copy(update={"stationxml": tuple(inventories), **tables}), helpers
-
-
-def _is_catalogue(path: Path) -> bool:
-    from tng import catalogue
-
-    try:
-        return bool(catalogue.read(path))
-    except RecordError:
-        return False
-
-
-def _head(file: RawFile) -> bytes:
-    try:
-        return file.head()
-    except RecordError:
-        return b""
-
-
-def _on_disk(file: RawFile, scratch: Path) -> Path:
-    """A plain file's own path; of an archive's member, a copy."""
-    if not file.members:
-        return file.path.absolute()
-    content = file.read()
-    copy = scratch / f"{hashlib.sha256(content).hexdigest()[:16]}-{Path(file.base).name}"
-    copy.write_bytes(content)
-    return copy
-
-
-def _key(task: Task, settings: IngestSettings) -> str:
-    """What the answer to a task depends on: files as they are now, settings, version."""
-    declared = [str(_digest(path)) for path in (*settings.stationxml, settings.devices, settings.events) if path]
-    files = [(file.name, str(file.path.absolute()), file.members, file.size, file.path.stat().st_mtime_ns) for file in task.files]
-    if task.portion is not None:
-        files = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(task.portion.folder.iterdir())]
-    parts = [__version__, task.reader, files, repr(task.portion), _facts(settings), declared]
-    return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
-
-
-def _facts(settings: IngestSettings) -> dict:
-    """The settings without what is a path, and without what only the second step uses."""
-    return settings.model_dump(mode="json", exclude={"stationxml", "devices", "events", "splits", "seed", *Selection.model_fields})
-
-
-_DIGESTS: dict[tuple, str] = {}
-
-
-def _digest(path: Path) -> str:
-    key = (str(path), path.stat().st_mtime_ns)
-    if key not in _DIGESTS:
-        _DIGESTS[key] = RawFile.of(path).sha256()
-    return _DIGESTS[key]
+        raise IngestError(f"setting {where} = {str(first.get('input'))!r}: {first['msg'].removeprefix('Value error, ')}{hint}") from None
 
 
 # --- the first step: read ------------------------------------------------------------------------------
@@ -299,7 +205,7 @@ def _read_all(tasks, keys, settings, journal: Journal, processes: int | None, pr
 def work(order) -> tuple[str, dict, list]:
     """What becomes of one task: its key, an entry for the journal, the windows of its records."""
     key, task, settings = order
-    files = [[file.name, file.size, _sha256(file)] for file in task.files]
+    files = [[file.name, file.size, sha256_of(file)] for file in task.files]
     if task.portion is not None:
         made = seisbench.read_portion(task.portion, settings)
     else:
@@ -314,25 +220,42 @@ def work(order) -> tuple[str, dict, list]:
             window, meta = usable(one, settings)
         except RecordError as error:
             refused.append([one.name, type(error).__name__, str(error)])
-            continue
-        records.append({"station": window.station, "event": window.event, "rate": window.sampling_rate_hz,
-                        "meta": {name: _simple(value) for name, value in meta.items()}})
-        waveforms.append(window.data)
+        except Exception as error:  # as in read_group: one record must not stop the run
+            refused.append([one.name, "FormatError", f"{one.name}: its values make no sense ({type(error).__name__}: {str(error)[:200]})"])
+        else:
+            records.append({"station": window.station, "event": window.event, "rate": window.sampling_rate_hz, "meta": meta})
+            waveforms.append(window.data)
     return key, {"files": files, "records": records, "refused": refused}, waveforms
 
 
 def usable(record: Record, settings: IngestSettings) -> tuple[Record, dict]:
-    """The standardised record and its metadata with what the checks found.
+    """The standardised record, in single precision, and its metadata with what the checks found.
 
     Raises
     ------
     RecordError
-        If a check refuses it.
+        If a check refuses it, or it cannot be stored.
     """
     window = standardise(record, settings)
     report = check(record, settings, window)
     report.raise_if_refused()
-    return window, {**window.meta, **report.meta()}
+    if not record.station.strip():
+        raise FormatError(f"{record.name}: no station code")
+    window = replace(window, data=window.data.astype(np.float32), station=_plain(record.station), event=_plain(record.event))
+    meta = {**window.meta, **report.meta(), "trace_record_s": record.duration_s,
+            "trace_record_start_time": record.meta.get("trace_start_time", "")}
+    for name in ("trace_start_time", "trace_record_start_time", "source_origin_time"):
+        if meta.get(name) and not "1850" < str(meta[name])[:4] < "2100":
+            raise FormatError(f"{record.name}: {name} {str(meta[name])[:40]!r}; a time between 1850 and 2100 is needed")
+    return window, {name: _plain(value) for name, value in meta.items()}
+
+
+def _plain(value):
+    """A value that JSON and a table can hold."""
+    value = value.item() if hasattr(value, "item") else value
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**63:
+        return str(value)[:40]
+    return printable(value) if isinstance(value, str) else value
 
 
 def _failed(order, error: workers.WorkerError) -> tuple[str, dict, list]:
@@ -340,27 +263,16 @@ def _failed(order, error: workers.WorkerError) -> tuple[str, dict, list]:
     key, task, _ = order
     files = [[file.name, file.size, ""] for file in task.files]
     name = task.name or repr(task.portion)
-    return key, {"files": files, "records": [], "refused": [[name, "FormatError", f"{name}: {error}; the file may be damaged"]]}, []
-
-
-def _sha256(file: RawFile) -> str:
-    try:
-        return file.sha256()
-    except (RecordError, OSError):
-        return ""
-
-
-def _simple(value):
-    """A value that JSON can hold."""
-    return value.item() if hasattr(value, "item") else value
+    refusal = [name, "FormatError", f"{name}: {error}; the file may be damaged"]
+    return key, {"files": files, "records": [], "refused": [refusal], "again": True}, []   # the next run tries again
 
 
 # --- the second step: write ----------------------------------------------------------------------------
 
 def _write(tasks, keys, settings, journal, into, rejected, helpers, unread, overwrite, progress) -> IngestReport:
     rejected += [(file.name, why) for file, why in unread]
-    listed = [(file.name, file.size, _sha256(file), what) for file, what in helpers]
-    listed += [(file.name, file.size, _sha256(file), "refused") for file, _ in unread]
+    listed = [(file.name, file.size, sha256_of(file), what) for file, what in helpers]
+    listed += [(file.name, file.size, sha256_of(file), "refused") for file, _ in unread]
     candidates, weak = [], {}       # of each record only what decides; the rest stays in the journal
     for task, key in zip(tasks, keys):
         entry = journal.entry(key)
@@ -374,7 +286,10 @@ def _write(tasks, keys, settings, journal, into, rejected, helpers, unread, over
                 weak[key, number] = record["meta"]["trace_energy_share"]
             candidates.append({"key": key, "number": number, "station": record["station"], "event": record["event"],
                                "meta": {name: record["meta"].get(name) for name in DECIDING}, "place": place, "copy": (shas, number)})
-    taken, left_out = select(candidates, settings)
+    try:
+        taken, left_out = select(candidates, settings)
+    except SelectionError as error:
+        raise IngestError(str(error)) from None
     rejected += left_out
     if not taken:
         raise IngestError(_nothing_usable(sum(len(task.files) or 1 for task in tasks) + len(unread), rejected))
@@ -397,20 +312,22 @@ def _write(tasks, keys, settings, journal, into, rejected, helpers, unread, over
         _write_table(folder / SOURCES, ("file", "bytes", "sha256", "outcome"), sorted(listed))
         report.write(folder, rejected)
 
-    for old in into.absolute().parent.glob(f".{into.absolute().name}.*.part"):  # of a run that was killed while writing
-        shutil.rmtree(old, ignore_errors=True)
+    of_this = re.compile(rf"\.{re.escape(into.name)}\.[0-9a-f]{{32}}\.(part|old)")
+    left = [old for old in into.parent.iterdir() if of_this.fullmatch(old.name)]
     written = corpus.write(made(), into, splits=settings.splits, seed=settings.seed, overwrite=overwrite, progress=progress,
                            settings=_remembered(settings), also=also)
+    for old in left:                             # of a run that was killed while writing
+        shutil.rmtree(old, ignore_errors=True)
     return IngestReport(written, len(written), tuple(rejected), missed)
 
 
 def _remembered(settings: IngestSettings) -> dict:
     """The settings as ``corpus.json`` keeps them: tables by name and SHA-256, not by path."""
     kept = settings.model_dump(mode="json")
-    kept["stationxml"] = sorted(_digest(path) for path in settings.stationxml)
+    kept["stationxml"] = sorted(plan.digest(path) for path in settings.stationxml)
     for name in ("devices", "events"):
         path = getattr(settings, name)
-        kept[name] = _digest(path) if path else None
+        kept[name] = plan.digest(path) if path else None
     return kept
 
 
@@ -419,9 +336,14 @@ def _unchanged(into: Path, tasks, unread, helpers, settings) -> IngestReport | N
     listed = into / SOURCES
     if not listed.is_file():
         return None
-    there = corpus.Corpus.open(into)
+    try:
+        there = corpus.Corpus.open(into)
+    except corpus.CorpusError:
+        return None
+    card = there.card
     # Through JSON, as the card was.
-    if there.card.get("settings") != json.loads(json.dumps(_remembered(settings))) or there.card["versions"]["tng"] != __version__:
+    if (card.get("settings") != json.loads(json.dumps(_remembered(settings))) or card.get("versions", {}).get("tng") != __version__
+            or (card.get("splits"), card.get("seed"), card.get("held_out", [])) != (list(settings.splits), settings.seed, [])):
         return None
     with listed.open(newline="", encoding="utf-8") as stream:
         known = sorted((row["file"], row["bytes"]) for row in csv.DictReader(stream))
@@ -430,11 +352,14 @@ def _unchanged(into: Path, tasks, unread, helpers, settings) -> IngestReport | N
         return None
     with listed.open(newline="", encoding="utf-8") as stream:
         digests = {row["file"]: row["sha256"] for row in csv.DictReader(stream)}
-    if any(_sha256(file) != digests[file.name] for file in files):
+    if any(sha256_of(file) != digests[file.name] for file in files):
         return None
     with (into / REJECTED).open(newline="", encoding="utf-8") as stream:
         rejected = tuple((row["file"], row["reason"]) for row in csv.DictReader(stream))
-    return IngestReport(there, len(there), rejected, (), unchanged=True)
+    share = there.metadata["trace_energy_share"]
+    weak = share < settings.smallest_energy_share
+    missed = tuple(zip(there.metadata.loc[weak, "trace_source_file"], share[weak]))
+    return IngestReport(there, len(there), rejected, missed, unchanged=True)
 
 
 def _write_table(path: Path, head, rows) -> None:
@@ -443,5 +368,10 @@ def _write_table(path: Path, head, rows) -> None:
 
 
 def _nothing_usable(files: int, rejected) -> str:
-    reasons = "\n".join(f"  {reason}" for _, reason in itertools.islice(rejected, 5))
-    return f"no usable record among {files} files; the first reasons:\n{reasons}"
+    """The kinds of reasons, those of files that are no records last."""
+    kinds: dict[str, list[str]] = {}
+    for name, why in rejected:
+        kinds.setdefault(why.removeprefix(f"{name}: "), []).append(name)
+    order = sorted(kinds, key=lambda why: ("no record of ground motion" in why or "not known" in why, -len(kinds[why])))
+    lines = [f"  {kinds[why][0]}{f' and {len(kinds[why]) - 1} more' if len(kinds[why]) > 1 else ''}: {why}" for why in order[:12]]
+    return "\n".join([f"no usable record among {files} files; the reasons:", *lines, *(["  …"] if len(order) > 12 else [])])

@@ -63,9 +63,10 @@ class Journal:
                 entry = json.loads(line) if line.endswith(b"\n") else None
             except ValueError:
                 entry = None
-            if entry is None or entry["end"] > size:
+            if not isinstance(entry, dict) or not {"task", "end"} <= set(entry) or entry["end"] > size:
                 break
-            self._places[entry["task"]] = start, len(line)
+            if not entry.get("again"):              # what failed may do better this time
+                self._places[entry["task"]] = start, len(line)
             start, end = start + len(line), entry["end"]
         self._lines.truncate(start)
         self._samples.truncate(end)

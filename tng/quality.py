@@ -21,6 +21,7 @@ from tng.standard import bandlimit_hz, gaps, number
 
 Verdict = Literal["ok", "flag", "refuse", "n/a"]
 
+IMPOSSIBLE_G = 100        # ten times what any accelerograph has recorded
 MOVING_STEPS = 5          # of the digitiser: motion that it resolves
 MOVING_SHARE = 0.1        # of their range: components shake
 RESOLVED_STEPS = 40       # that one component should make while others shake
@@ -33,10 +34,12 @@ class Thresholds(BaseModel):
 
     shortest_s: float = Field(5.0, ge=0, description="refuse shorter records [s], without constant ends; too short for any wave "
                               "train, and the shortest in AFAD-1218 has 5 s")
+    smallest_rate_hz: float = Field(10.0, ge=0, description="refuse records sampled more slowly [Hz]: they hold no strong ground "
+                                    "motion, and resampling does not bring it back")
     smallest_pga_cmps2: float = Field(0.0, ge=0, description="refuse records with a smaller peak, about the mean [cm/s²]; "
                                       "0: take all")
-    largest_pga_g: float = Field(100.0, gt=0, description="refuse records with a larger peak [g]: the unit must be wrong, ten "
-                                 "times what any accelerograph has recorded")
+    largest_pga_g: float = Field(float(IMPOSSIBLE_G), gt=0, description="refuse records with a larger peak [g]: above 100 g, ten "
+                                 "times what any accelerograph has recorded, the unit must be wrong")
     flag_pga_g: float = Field(4.0, gt=0, description="flag records with a larger peak [g]; the largest known earthquake record, "
                               "IWTH25 in 2008, reached about 4 g")
     clip_run_samples: int = Field(3, ge=3, description="equal samples in a row at a component's largest or smallest value that "
@@ -53,8 +56,8 @@ class Thresholds(BaseModel):
                                          "horizontal Arias intensity: they miss the shaking")
     narrowest_band_hz: float = Field(20.0, ge=0, description="flag records that hold no higher frequency [Hz]; the paper's H/V "
                                      "band ends at 20 Hz")
-    largest_pga_change: float = Field(0.05, ge=0, description="flag records whose largest peak was changed more by filter and "
-                                      "resampling, relative")
+    largest_pga_change: float = Field(0.05, ge=0, description="flag records of which a component's peak was changed more by "
+                                      "filter and resampling, relative")
     smallest_snr: float = Field(0.0, ge=0, description="refuse records with a smaller ratio of the strongest 2 s to the noise "
                                 "before the P onset (rms, 1-20 Hz); 0: do not ask. 3 is usual")
 
@@ -132,7 +135,7 @@ def check(record: Record, thresholds: Thresholds, standardised: Record | None = 
     spikes = [defects.spikes(*one, thresholds.spike_factor, record.sampling_rate_hz) for one in zip(data, steps)]
     snr = _snr(record, thresholds, standardised)
     findings = (
-        *_construction(record),
+        *_construction(record, thresholds),
         _length(data.shape[1] / record.sampling_rate_hz, thresholds),
         _largest(record, thresholds),
         _smallest(data, thresholds),
@@ -159,16 +162,21 @@ def _listed(names, counts: list[int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in zip(names, counts) if count)
 
 
-def _construction(record: Record) -> list[Finding]:
+def _construction(record: Record, thresholds: Thresholds) -> list[Finding]:
     """What the type and the readers see to, for the record."""
     units = record.meta.get("trace_units_declared")
     units = units if isinstance(units, str) else ""
     checked = str(record.meta.get("trace_pga_header_checked")) == "True"
+    assumed = str(record.meta.get("trace_response_assumed_flat")) == "True"
+    rate_hz = record.sampling_rate_hz
     return [
         Finding("three components", "ok", 3, 3, ""),
         Finding("finite", "ok", 0, 0, ""),
-        Finding("sampling rate", "ok", record.sampling_rate_hz, None, ""),
+        _judged("sampling rate", rate_hz < thresholds.smallest_rate_hz, "refuse", rate_hz, thresholds.smallest_rate_hz,
+                f"sampled at {rate_hz:g} Hz; at least {thresholds.smallest_rate_hz:g} Hz are asked for"),
         _judged("units", not units, "flag", units, None, "nothing says which unit the samples were in (trace_units_declared)"),
+        _judged("response assumed", assumed, "flag", assumed, None,
+                "the StationXML has no stages; the response was taken as flat"),
         Finding("header peak", "ok" if checked else "n/a", None, 0.01, "" if checked else "the source states none"),
         Finding("duplicate", "n/a", None, None, "looked for where records are collected"),
     ]
@@ -183,7 +191,8 @@ def _largest(record: Record, thresholds: Thresholds) -> Finding:
     peak = float(record.pga_cmps2.max())
     if peak > thresholds.largest_pga_g * GRAVITY_CMPS2:
         return Finding("largest peak", "refuse", peak, thresholds.largest_pga_g * GRAVITY_CMPS2,
-                       f"a peak of {peak:.3g} cm/s² is more than {thresholds.largest_pga_g:g} g; its unit must be wrong")
+                       f"a peak of {peak:.3g} cm/s² is more than the {thresholds.largest_pga_g:g} g that were asked for; above "
+                       f"{IMPOSSIBLE_G:g} g the unit must be wrong")
     limit = thresholds.flag_pga_g * GRAVITY_CMPS2
     return _judged("largest peak", peak > limit, "flag", peak, limit,
                    f"a peak of {peak:.4g} cm/s² is more than {thresholds.flag_pga_g:g} g")
@@ -305,5 +314,5 @@ def _window(record: Record, thresholds: Thresholds, standardised: Record | None)
         _judged("shaking kept", kept < thresholds.smallest_energy_share, "flag", kept, thresholds.smallest_energy_share,
                 f"the window keeps {kept:.1%} of the shaking"),
         _judged("peak change", change > thresholds.largest_pga_change, "flag", change, thresholds.largest_pga_change,
-                f"filter and resampling changed the largest peak by {change:.1%}"),
+                f"filter and resampling changed a component's peak by {change:.1%}"),
     ]

@@ -32,6 +32,7 @@ CLOSED_LICENCE = re.compile(r"\b(no|not|non|forbidden|prohibited|unknown|without
 FLAGS = {                                # of tng.quality, for somebody who has not read it
     "units": "nothing says which unit the samples were in",
     "largest peak": "a peak larger than nearly all that were ever recorded; the unit may be wrong",
+    "response assumed": "the StationXML gives a sensitivity only; the instrument's response was taken as flat",
     "gaps": "samples were missing and filled in, or all components stand still for a while",
     "spikes": "single samples stand out from both neighbours",
     "signal to noise": "the signal-to-noise ratio was asked for but cannot be measured",
@@ -39,7 +40,7 @@ FLAGS = {                                # of tng.quality, for somebody who has 
     "usable band": "the highest frequency it holds lies below the end of the H/V band",
     "padding": "a large part of the window is zeros after the record's end",
     "shaking kept": "the window misses a part of the shaking",
-    "peak change": "filtering and resampling changed the largest peak",
+    "peak change": "filtering and resampling changed the peak of a component",
 }
 UNITS = {"m/s2", "cm/s2", "mm/s2", "m/s**2", "m/s^2", "cm/s/s", "m/s/s", "counts/s2"}  # digits that are no numbers
 

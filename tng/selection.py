@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import bisect
+import difflib
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,8 +18,12 @@ AFTER_ORIGIN_S = (-30.0, 150.0)  # start of a triggered record after the origin:
 
 P_KMPS = 7.0                   # with which P arrives, roughly; only says in which record to look for an earthquake
 # What is looked at here.
-DECIDING = ("trace_source_file", "trace_start_time", "source_origin_time", "station_network_code", "station_latitude_deg",
-            "station_longitude_deg")
+DECIDING = ("trace_source_file", "trace_start_time", "trace_record_start_time", "trace_record_s", "trace_bandlimit_hz", "source_origin_time",
+            "station_network_code", "station_latitude_deg", "station_longitude_deg")
+
+
+class SelectionError(ValueError):
+    """A station that is asked for and not there."""
 
 
 class Selection(BaseModel):
@@ -37,48 +43,69 @@ def select(candidates: list[dict], selection: Selection) -> tuple[list[dict], li
     ``more``: columns that are added to what the file told.
     """
     left_out: list[tuple[str, str]] = []
+    for one in candidates:
+        one["more"] = {}
+    _tell_stations_apart(candidates)
     taken = _only_wanted(_without_copies(candidates, left_out), selection, left_out)
     _name_events(taken, _catalogue(selection), getattr(selection, "window_s", 60.0))
-    _tell_stations_apart(taken)
     return taken, left_out
 
 
-def _without_copies(candidates: Iterable[dict], left_out) -> list[dict]:
+def start_of(meta: Mapping) -> float | None:
+    """When a record started, before a window was cut from it, in seconds since 1970; None if its file does not tell."""
+    return _time(meta.get("trace_record_start_time") or meta.get("trace_start_time"))
+
+
+def _without_copies(candidates: Sequence[dict], left_out) -> list[dict]:
+    """Of records of one station and time the one with the widest band stays; of equals, the first by name."""
     seen: dict[tuple, str] = {}
-    taken = []
-    for one in candidates:
-        name = str(one["meta"]["trace_source_file"])
-        start, station_event = str(one["meta"].get("trace_start_time") or "")[:19], (one["station"], one["event"])
+    copies: set[int] = set()
+    widest_first = sorted(range(len(candidates)), key=lambda number: (-(candidates[number]["meta"].get("trace_bandlimit_hz") or 0), number))
+    for number in widest_first:
+        one = candidates[number]
+        name, start, station_event = str(one["meta"]["trace_source_file"]), start_of(one["meta"]), (one["station"], one["event"])
         keys = {("same samples", one["place"][-1])}
         if one["copy"][0]:
             keys.add(("same content", *one["copy"]))
-        if start:
-            keys.add(("same station and time", one["station"], start))
+        if start is not None:
+            keys.add(("same station and time", one["station"], int(start)))
         # One of them without a start: then the earthquake tells.
-        alike = {("same station and earthquake", kind, *station_event) for kind in (("untimed",) if start else ("timed", "untimed"))}
-        copy = next((key for key in sorted(keys | (alike if one["event"] else set())) if key in seen), None)
+        alike = {("same station and earthquake", kind, *station_event)
+                 for kind in (("timed", "untimed") if start is None else ("untimed",))} if one["event"] else set()
+        copy = next((key for key in sorted(keys | alike, key=str) if key in seen), None)
         if copy:
-            left_out.append((name, f"{name}: {copy[0]} as {seen[copy]}"))
+            left_out.append((name, f"{name}: {copy[0]} as {seen[copy]}, which is kept"))
+            copies.add(number)
             continue
-        taken.append(one)
-        keys.add(("same station and earthquake", "timed" if start else "untimed", *station_event))
+        keys.add(("same station and earthquake", "untimed" if start is None else "timed", *station_event))
         seen.update(dict.fromkeys(keys, name))
-    return taken
+    return [one for number, one in enumerate(candidates) if number not in copies]
 
 
 def _only_wanted(candidates: list[dict], selection: Selection, left_out) -> list[dict]:
     counts = Counter(one["station"] for one in candidates)
+    for wanted in selection.stations:
+        if candidates and not any(wanted in _codes(one) for one in candidates):
+            near = difflib.get_close_matches(wanted, {code for one in candidates for code in _codes(one)}, 1, 0.5)
+            raise SelectionError(f"no usable record of station {wanted!r}; " + (f"did you mean {near[0]}?" if near else
+                                 f"there are {', '.join(sorted(counts)[:8])}{' …' if len(counts) > 8 else ''}"))
     taken = []
     for one in candidates:
         name, station = str(one["meta"]["trace_source_file"]), one["station"]
-        if selection.stations and station not in selection.stations:
+        if selection.stations and not _codes(one) & set(selection.stations):
             left_out.append((name, f"{name}: station {station} was not asked for"))
         elif counts[station] < selection.smallest_records:
-            left_out.append((name, f"{name}: station {station} has {counts[station]} usable records; at least "
-                                   f"{selection.smallest_records} were asked for"))
+            left_out.append((name, f"{name}: station {station} has too few usable records: {counts[station]}, of at least "
+                                   f"{selection.smallest_records} that were asked for"))
         else:
             taken.append(one)
     return taken
+
+
+def _codes(one: dict) -> set[str]:
+    """What a user may call a record's station: its code, with the network or without."""
+    bare = one["station"].rpartition(".")[2]
+    return {one["station"], bare, f"{one['meta'].get('station_network_code')}.{bare}"}
 
 
 def _catalogue(selection: Selection) -> list:
@@ -95,23 +122,21 @@ def _name_events(candidates: list[dict], listed: Sequence, window_s: float) -> N
     """
     origins = sorted({(time, one["event"]) for one in candidates
                       if one["event"] and (time := _time(one["meta"].get("source_origin_time")))})
-    nameless = sorted(((_time(one["meta"].get("trace_start_time")), number) for number, one in enumerate(candidates)
+    nameless = sorted(((start_of(one["meta"]), number) for number, one in enumerate(candidates)
                        if not one["event"]), key=lambda entry: (entry[0] is None, entry[0] or 0, entry[1]))
-    first = None
-    for one in candidates:
-        one["more"] = {}
+    times, first = [event.origin.timestamp() for event in listed], None      # both sorted
     for start, number in nameless:
         one = candidates[number]
         if start is None:
             digest = one["copy"][0][0] if one["copy"][0] else one["place"][-1]
             one["event"], status = f"unknown-{digest[:12]}", "unknown: counts as an earthquake of its own"
-        elif event := _of_the_list(one["meta"], start, listed, window_s):
+        elif event := _of_the_list(one["meta"], start, listed, times, max(window_s, one["meta"].get("trace_record_s") or 0)):
             one["event"], status = event.id, "the listed earthquake whose P falls into the record"
             one["more"] = _about(event)
         else:
-            known = [event for time, event in origins if AFTER_ORIGIN_S[0] <= start - time <= AFTER_ORIGIN_S[1]]
-            if known:
-                one["event"], status = known[-1], "the known earthquake before the record's start"
+            last = bisect.bisect_right(origins, (start - AFTER_ORIGIN_S[0], chr(0x10FFFF))) - 1
+            if last >= 0 and start - origins[last][0] <= AFTER_ORIGIN_S[1]:
+                one["event"], status = origins[last][1], "the known earthquake before the record's start"
             else:
                 first = start if first is None or start - first > ONE_EVENT_S else first
                 one["event"] = f"{datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=first):%Y%m%d%H%M%S}"
@@ -119,18 +144,17 @@ def _name_events(candidates: list[dict], listed: Sequence, window_s: float) -> N
         one["more"]["source_id_status"] = status
 
 
-def _of_the_list(meta: Mapping, start_s: float, listed: Sequence, window_s: float):
+def _of_the_list(meta: Mapping, start_s: float, listed: Sequence, times: Sequence[float], length_s: float):
     """The largest listed earthquake whose P falls into the record, by a rough travel time; None if there is none."""
     place = meta.get("station_latitude_deg"), meta.get("station_longitude_deg")
     if not all(isinstance(value, (int, float)) and math.isfinite(value) for value in place):
         return None
     found = []
-    for event in listed:
-        origin = event.origin.timestamp()
-        if start_s - 300 < origin < start_s + window_s:
-            p = origin + float(catalogue.distance_km(*place, event.latitude_deg, event.longitude_deg)) / P_KMPS
-            if start_s - 15 < p < start_s + window_s:
-                found.append(event)
+    for number in range(bisect.bisect_left(times, start_s - 300), bisect.bisect_right(times, start_s + length_s)):
+        event, origin = listed[number], times[number]
+        p = origin + float(catalogue.distance_km(*place, event.latitude_deg, event.longitude_deg)) / P_KMPS
+        if start_s - 15 < p < start_s + length_s:
+            found.append(event)
     return max(found, key=lambda event: (event.magnitude if math.isfinite(event.magnitude) else -9, event.id), default=None)
 
 
@@ -157,4 +181,7 @@ def _time(text) -> float | None:
         time = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
     except ValueError:
         return None
-    return (time if time.tzinfo else time.replace(tzinfo=timezone.utc)).timestamp()
+    try:
+        return (time if time.tzinfo else time.replace(tzinfo=timezone.utc)).timestamp()
+    except (OverflowError, ValueError):
+        return None

@@ -7,7 +7,6 @@ neither a path that climbs out nor a bomb can do harm.
 from __future__ import annotations
 
 import bz2
-import functools
 import gzip
 import hashlib
 import io
@@ -27,6 +26,9 @@ LARGEST_FILE_BYTES = 128 << 20   # an hour of three components at 200 Hz takes 2
 MOST_MEMBERS = 1_000_000
 LARGEST_RATIO = 1000             # unpacked to packed; text of a silent record packs to about 1 in 50
 DEEPEST = 3                      # archives in archives
+SMALL_BYTES = 16 << 20           # packed files up to this are unfolded once and kept
+MOST_OPENED = 4                  # archives at a time
+MOST_KEPT_BYTES = 160 << 20      # of those that had to be unfolded
 _DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, NotImplementedError,
             RuntimeError, ValueError, KeyError, UnicodeError, ArithmeticError, MemoryError)
 LONGEST_NAME = 255               # letters, as in most file systems; longer ones are only in archives made to do harm
@@ -67,7 +69,7 @@ class RawFile:
             raise FormatError(f"{path}: no such file")
         if not path.is_file():  # a folder; or a pipe, which would be waited for without end
             raise FormatError(f"{path}: cannot be read, it is not a file")
-        return cls(_shown(path.name), path, (), path.stat().st_size)
+        return cls(printable(path.name), path, (), path.stat().st_size)
 
     @property
     def base(self) -> str:
@@ -132,16 +134,26 @@ def walk(sources: Iterable, refuse: Callable[[str, str], None] = lambda name, re
     FormatError
         If a source does not exist.
     """
-    for source in map(Path, [sources] if isinstance(sources, (str, os.PathLike)) else sources):
+    given = [Path(source) for source in ([sources] if isinstance(sources, (str, os.PathLike)) else sources)]
+    for source in given:
         if source.is_dir():
-            for folder, inner, names in os.walk(source):
-                inner[:] = sorted(name for name in inner if not _hidden(name))
-                for name in sorted(names):
+            inside = source if len(given) == 1 else source.parent       # of several folders, the name tells which
+            def unreadable(error: OSError) -> None:
+                name = printable(Path(error.filename).relative_to(inside).as_posix())
+                refuse(name, f"{name}: a folder that cannot be read ({error.strerror})")
+
+            for folder, inner, names in os.walk(source, onerror=unreadable):
+                linked = [name for name in inner if not _hidden(name) and Path(folder, name).is_symlink()]
+                inner[:] = sorted(name for name in inner if not _hidden(name) and name not in linked)
+                for name in sorted([*names, *linked]):
                     path = Path(folder, name)
-                    if not _hidden(name):
-                        yield from _enter_file(path, _shown(path.relative_to(source).as_posix()), refuse)
+                    if name in linked:
+                        shown = printable(path.relative_to(inside).as_posix())
+                        refuse(shown, f"{shown}: a link to a folder, which is not followed; name the folder itself")
+                    elif not _hidden(name):
+                        yield from _enter_file(path, printable(path.relative_to(inside).as_posix()), refuse)
         elif source.exists():
-            yield from _enter_file(source, _shown(source.name), refuse)
+            yield from _enter_file(source, printable(source.name), refuse)
         else:
             raise FormatError(f"{source}: no such file or folder")
 
@@ -190,11 +202,11 @@ def _hidden(name: str) -> bool:
 
 def _plain(member: str) -> str:
     """A member's name without what would lead out of the archive; it is only ever shown."""
-    plain = _shown("/".join(part for part in member.replace("\\", "/").split("/") if part not in ("", ".", "..")) or "unnamed")
+    plain = printable("/".join(part for part in member.replace("\\", "/").split("/") if part not in ("", ".", "..")) or "unnamed")
     return plain if len(plain) <= LONGEST_NAME else f"{plain[:LONGEST_NAME // 2]}…{plain[-LONGEST_NAME // 2 + 1:]}"
 
 
-def _shown(name: str) -> str:
+def printable(name: str) -> str:
     """A name without line breaks, and without what would steer a terminal."""
     return "".join(letter if letter.isprintable() else "?" for letter in name)
 
@@ -280,23 +292,48 @@ class _Tar:
 
 
 class _Single:
-    """One packed file."""
+    """One packed file; a large one is unfolded each time, and not kept."""
 
     several = False
 
-    def __init__(self, content: bytes):
-        self._content = content
+    def __init__(self, packed, unfold, size: int):
+        self._stream, self._unfold, self._size = packed, unfold, size
+        self._content = self._unfolded(size) if size <= SMALL_BYTES else None
+
+    def __del__(self):
+        self._stream.close()
 
     def listed(self):
-        return [("", len(self._content), None)]
+        return [("", self._size, None)]
 
     def read(self, member: str, limit: int) -> bytes:
-        return self._content[:limit]
+        return self._unfolded(limit) if self._content is None else self._content[:limit]
+
+    def _unfolded(self, limit: int) -> bytes:
+        self._stream.seek(0)
+        with self._unfold(self._stream) as stream:
+            return stream.read(limit)
 
 
-@functools.lru_cache(maxsize=4)
+_opened: dict[tuple, _Zip | _Tar | _Single] = {}     # the one used last is the last
+
+
 def _archive(path: Path, members: tuple[str, ...], stamp) -> _Zip | _Tar | _Single:
     """An opened archive, kept for the next member; `stamp` makes a changed file a new one."""
+    key = path, members, stamp
+    archive = _opened.pop(key, None) or _open(path, members, stamp)
+    _opened[key] = archive
+    while len(_opened) > MOST_OPENED or len(_opened) > 1 and sum(map(_kept_bytes, _opened.values())) > MOST_KEPT_BYTES:
+        del _opened[next(iter(_opened))]
+    return archive
+
+
+def _kept_bytes(archive) -> int:
+    stream = archive._stream
+    return stream.getbuffer().nbytes if isinstance(stream, io.BytesIO) and not stream.closed else 0
+
+
+def _open(path: Path, members: tuple[str, ...], stamp) -> _Zip | _Tar | _Single:
     name = "/".join((path.name, *filter(None, members)))
     if members:
         outer = _archive(path, members[:-1], stamp)
@@ -305,7 +342,14 @@ def _archive(path: Path, members: tuple[str, ...], stamp) -> _Zip | _Tar | _Sing
             raise FormatError(f"{name}: an archive of more than {LARGEST_FILE_BYTES >> 20} MB in another; unpack it first")
     else:
         packed = path.open("rb")
-    kind = _kind(packed.read(HEAD_BYTES))
+    try:
+        return _opened_as(_kind(packed.read(HEAD_BYTES)), packed, name)
+    except BaseException:
+        packed.close()
+        raise
+
+
+def _opened_as(kind: str | None, packed, name: str) -> _Zip | _Tar | _Single:
     packed.seek(0)
     if kind == "zip":
         return _Zip(packed, name)
@@ -314,13 +358,19 @@ def _archive(path: Path, members: tuple[str, ...], stamp) -> _Zip | _Tar | _Sing
     unfold = {"gz": gzip.open, "bz2": bz2.open, "xz": lzma.open}.get(kind)
     if unfold is None:
         raise FormatError(f"{name}: is no archive any more; it changed while it was walked")
-    with unfold(packed) as stream:  # a packed archive is unfolded once, in memory
-        content = stream.read(LARGEST_FILE_BYTES + 1)
-    if len(content) > LARGEST_FILE_BYTES:
+    with unfold(packed) as stream:
+        head = stream.read(HEAD_BYTES)
+        is_tar, size = _kind(head) == "tar", len(head)
+        parts = [head] if is_tar else []
+        while size <= LARGEST_FILE_BYTES and (part := stream.read(1 << 20)):
+            size += len(part)
+            parts += [part] if is_tar else []
+    if size > LARGEST_FILE_BYTES:
         raise FormatError(f"{name}: unfolds to more than {LARGEST_FILE_BYTES >> 20} MB; unpack it first")
-    if content[257:262] == b"ustar":
-        return _Tar(io.BytesIO(content), name)
-    return _Single(content)
+    if is_tar:                       # unfolded once, in memory
+        packed.close()
+        return _Tar(io.BytesIO(b"".join(parts)), name)
+    return _Single(packed, unfold, size)
 
 
 def _why(error: BaseException) -> str:

@@ -190,9 +190,11 @@ def _own_events(metadata: pd.DataFrame) -> list[str]:
 
 
 def _times(metadata: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Origin time of each record, else its start [s since 1970], NaN without either; and whether it is the origin."""
-    origin, start = (_seconds(metadata[name]) if name in metadata else np.full(len(metadata), np.nan)
-                     for name in ("source_origin_time", "trace_start_time"))
+    """Origin time of each record, else its start before a window was cut from it [s since 1970], NaN without
+    either; and whether it is the origin."""
+    origin, record, window = (_seconds(metadata[name]) if name in metadata else np.full(len(metadata), np.nan)
+                              for name in ("source_origin_time", "trace_record_start_time", "trace_start_time"))
+    start = np.where(np.isnan(record), window, record)
     return np.where(np.isnan(origin), start, origin), ~np.isnan(origin)
 
 

@@ -16,14 +16,15 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from scipy import signal
 
 from tng import onset
-from tng.channels import iso
+from tng.channels import POSITION, iso, number
 from tng.records import COMPONENTS, DataError, Record, SamplingError
 
 KEPT_ENERGY = 0.99              # of the best window, by the latest one that is still good enough
 TAPER_S, TAPER_SHARE = 1.0, 0.05  # at each end before a high-pass: the shorter of the two
 SILENT = 1e-9                   # of a component's range: what is below is rounding, not motion
 COMPUTABLE = (1e-100, 1e100)    # cm/s²; squares of anything beyond overflow or vanish
-PICKS = ("trace_p_arrival_sample", "trace_s_arrival_sample")
+P_PICK = "trace_p_arrival_sample"
+MOST_SAMPLES = 8_000_000        # of a resampled component; an hour at 2000 Hz, 0.2 GB for three
 
 
 class Standard(BaseModel):
@@ -108,17 +109,20 @@ def standardise(record: Record, standard: Standard | float, window_s: float | No
     ``trace_bandlimit_hz`` (the highest frequency that it can hold), ``trace_energy_share`` (the part of the
     horizontal Arias intensity that the window keeps; a small one means that it missed the shaking),
     ``trace_window``, ``trace_window_start_s`` (in the record), ``trace_detrend``, ``trace_highpass_hz`` and
-    ``trace_pga_change`` (of the largest peak, by filter and resampling, relative).  Picks are moved to the new
-    samples, and NaN if they lie outside the window; ``trace_start_time`` is moved with the window.
+    ``trace_pga_change`` (by filter and resampling, relative, of that component's peak which changed most).  Picks
+    and all other positions (``trace_…_sample``) are moved to the new samples, and NaN if they lie outside the
+    window; ``trace_start_time`` is moved with the window.
 
     Raises
     ------
     SamplingError
         A rate that has no simple ratio to the record's, or is too low for the filter.
     DataError
-        A gap in the window; a component of which nothing is left in it; no onset for ``p-onset``.
+        A gap in the window; a component of which nothing is left in it; no onset for ``p-onset``; more samples
+        than any record of an earthquake has.
     """
     standard = _standard(standard, window_s)
+    _check_size(record, standard)
     _check_computable(record)
     rate_hz, raw_hz = standard.sampling_rate_hz, record.sampling_rate_hz
     detrended = record.data if standard.detrend == "none" else signal.detrend(
@@ -133,10 +137,9 @@ def standardise(record: Record, standard: Standard | float, window_s: float | No
     window = data[:, start:start + wanted]
     _check_alive(record, window, standard)
 
-    for name in PICKS:
-        if name in meta:
-            sample = number(meta[name]) * rate_hz / raw_hz - start
-            meta[name] = sample if 0 <= sample < wanted else np.nan
+    for name in filter(POSITION.fullmatch, tuple(meta)):
+        sample = number(meta[name]) * rate_hz / raw_hz - start
+        meta[name] = sample if 0 <= sample < wanted else np.nan
     _move_start(meta, start / rate_hz)
     padding = wanted - window.shape[1]
     meta.update(
@@ -164,6 +167,14 @@ def _standard(given, window_s) -> Standard:
     return Standard.model_construct(sampling_rate_hz=given, window_s=window_s, detrend="none")
 
 
+def _check_size(record: Record, standard: Standard) -> None:
+    """Before anything is computed: an hour at 1 Hz would take a hundred times its memory at 100 Hz."""
+    samples = max(record.samples, record.samples / record.sampling_rate_hz * standard.sampling_rate_hz)
+    if samples > MOST_SAMPLES:
+        raise DataError(f"{record.name}: {record.duration_s:.0f} s would be {samples:.0f} samples at "
+                        f"{standard.sampling_rate_hz:g} Hz, more than {MOST_SAMPLES}; cut it to the event first")
+
+
 def _check_computable(record: Record) -> None:
     smallest, largest = np.ptp(record.data, axis=1).min(), record.pga_cmps2.max()
     if smallest < COMPUTABLE[0] or largest > COMPUTABLE[1]:
@@ -172,22 +183,24 @@ def _check_computable(record: Record) -> None:
 
 
 def _filtered(record: Record, data: np.ndarray, standard: Standard) -> tuple[np.ndarray, float]:
-    """Filtered and resampled, and how much that changed the largest peak."""
+    """Filtered and resampled, and how much that changed the peak of the component where it did most."""
     raw_hz, rate_hz = record.sampling_rate_hz, standard.sampling_rate_hz
     if standard.highpass_hz is None and raw_hz == rate_hz:
         return data, 0.0
-    before = _peak(data)
+    before = _peaks(data)
     try:
         if standard.highpass_hz is not None:
             data = highpass(data, raw_hz, standard.highpass_hz, standard.highpass_order)
         data = resample(data, raw_hz, rate_hz)
     except SamplingError as error:
         raise SamplingError(f"{record.name}: {error}") from None
-    return data, _peak(data) / before - 1
+    with np.errstate(over="ignore"):                # of a component of which detrending left nothing
+        changes = _peaks(data) / np.maximum(before, np.finfo(float).tiny) - 1
+    return data, float(changes[np.abs(changes).argmax()])
 
 
-def _peak(data: np.ndarray) -> float:
-    return float(np.abs(data - data.mean(axis=1, keepdims=True)).max())
+def _peaks(data: np.ndarray) -> np.ndarray:
+    return np.abs(data - data.mean(axis=1, keepdims=True)).max(axis=1)
 
 
 def _window_start(record: Record, standard: Standard, horizontals: np.ndarray, meta: dict) -> int:
@@ -198,13 +211,13 @@ def _window_start(record: Record, standard: Standard, horizontals: np.ndarray, m
     before = round(standard.before_s * rate_hz)
     if standard.window == "energy":
         return max(_shaking(horizontals, round(standard.window_s * rate_hz) - before) - before, 0)
-    pick = number(meta.get(PICKS[0]))
+    pick = number(meta.get(P_PICK))
     if not 0 <= pick < record.samples:
         found_s = onset.pick(record)
         if found_s is None:
             raise DataError(f"{record.name}: no P pick, and no clear onset in the vertical; use the window 'energy' or 'first'")
         pick = found_s * raw_hz
-        meta.update({PICKS[0]: pick, "trace_p_status": "automatic"})
+        meta.update({P_PICK: pick, "trace_p_status": "automatic"})
     return max(round(pick * rate_hz / raw_hz) - before, 0)
 
 
@@ -252,11 +265,3 @@ def _move_start(meta: dict, seconds: float) -> None:
         meta["trace_start_time"] = iso(datetime.fromisoformat(str(meta["trace_start_time"])) + timedelta(seconds=seconds))
     except (ValueError, OverflowError):
         del meta["trace_start_time"]
-
-
-def number(value) -> float:
-    """A number of the metadata, NaN where there is none."""
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return np.nan

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
-import select
+import selectors
 import struct
 import subprocess
 import sys
@@ -21,16 +21,33 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 _LENGTH = struct.Struct("<Q")
 
 
+START_LIMIT_S = 120.0
+
+
 class WorkerError(RuntimeError):
     """The child died or took too long."""
+
+
+class StartError(RuntimeError):
+    """A child could not be started at all; nothing a file could be blamed for."""
 
 
 class Worker:
     """One child process; `ask` sends it a task and waits for the answer."""
 
     def __init__(self, function: str):
-        self._child = subprocess.Popen([sys.executable, "-m", "tng.workers", function], stdin=subprocess.PIPE,
+        # -P: the folder that the user happens to be in, somebody's data, is no place to import from.
+        self._child = subprocess.Popen([sys.executable, "-P", "-m", "tng.workers", function], stdin=subprocess.PIPE,
                                        stdout=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        self._ready = selectors.DefaultSelector()
+        self._ready.register(self._child.stdout, selectors.EVENT_READ)
+        try:
+            if self._answer(time.monotonic() + START_LIMIT_S) != "ready":
+                raise StartError("a process for reading files talks nonsense; is this Python environment complete?")
+        except (EOFError, struct.error, pickle.UnpicklingError, WorkerError) as error:
+            self.stop()
+            raise StartError("a process for reading files could not be started; is this Python environment complete? Reading with one "
+                             "process (processes=1) may work") from error
 
     def ask(self, task, limit_s: float):
         """The answer to a task.
@@ -43,15 +60,18 @@ class Worker:
         end = time.monotonic() + limit_s
         try:
             _send(self._child.stdin, pickle.dumps(task))
-            length = _LENGTH.unpack(self._receive(_LENGTH.size, end))[0]
-            return pickle.loads(self._receive(length, end))
+            return self._answer(end)
         except (BrokenPipeError, EOFError, struct.error) as error:
             raise WorkerError("the program that read it stopped") from error
+
+    def _answer(self, end: float):
+        length = _LENGTH.unpack(self._receive(_LENGTH.size, end))[0]
+        return pickle.loads(self._receive(length, end))
 
     def _receive(self, length: int, end: float) -> bytes:
         parts = []
         while length:
-            if not select.select([self._child.stdout], [], [], max(end - time.monotonic(), 0))[0]:
+            if not self._ready.select(max(end - time.monotonic(), 0)):
                 raise WorkerError("it took too long to read")
             part = os.read(self._child.stdout.fileno(), min(length, 1 << 20))
             if not part:
@@ -62,6 +82,7 @@ class Worker:
 
     def stop(self) -> None:
         self._child.kill()
+        self._ready.close()
         for stream in (self._child.stdin, self._child.stdout):
             with contextlib.suppress(OSError):
                 stream.close()
@@ -88,15 +109,17 @@ def unordered(function: str, tasks: Iterable, workers: int, limit_s: float, fail
     children: list[Worker] = []
 
     def answer(task):
-        if not hasattr(here, "worker"):
-            here.worker = Worker(function)
-            children.append(here.worker)
-        try:
-            return here.worker.ask(task, limit_s)
-        except WorkerError as error:
-            here.worker.stop()
-            del here.worker
-            return failed(task, error)
+        for last in (False, True):           # a second try, in a new child: the first may have been killed from outside
+            if not hasattr(here, "worker"):
+                here.worker = Worker(function)
+                children.append(here.worker)
+            try:
+                return here.worker.ask(task, limit_s)
+            except WorkerError as error:
+                here.worker.stop()
+                del here.worker
+                if last:
+                    return failed(task, error)
 
     pending: set[Future] = set()
     with ThreadPoolExecutor(workers) as pool:
@@ -122,13 +145,22 @@ def _send(stream, content: bytes) -> None:
     stream.flush()
 
 
+def _follow(parent: int) -> None:
+    """End with the parent, also in the middle of a task."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
 def _main() -> None:
     import importlib
 
-    module, _, name = sys.argv[1].partition(":")
-    function = getattr(importlib.import_module(module), name)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)                       # what a library prints must not get among the answers
+    module, _, name = sys.argv[1].partition(":")
+    function = getattr(importlib.import_module(module), name)
+    threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
+    _send(answers, pickle.dumps("ready"))
     while header := sys.stdin.buffer.read(_LENGTH.size):
         task = pickle.loads(sys.stdin.buffer.read(_LENGTH.unpack(header)[0]))
         _send(answers, pickle.dumps(function(task), protocol=pickle.HIGHEST_PROTOCOL))

@@ -19,7 +19,7 @@
 # # Your own records
 #
 # A folder of downloads becomes a corpus that every notebook of this book can train on. This page does it with real files of four
-# networks in six formats, good ones and bad ones, and shows what was taken, what was refused and why. With
+# networks in five formats, good ones and bad ones, and shows what was taken, what was refused and why. With
 # `-p sources FOLDER` it does the same with yours.
 #
 # | At a glance | |

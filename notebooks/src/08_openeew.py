@@ -101,7 +101,7 @@ with runs.if_available():
         "median signal to noise": by["trace_snr"].median().round(0),
     }).rename_axis("sensor"))
 
-# %% mystnb={"figure": {"caption": "The seven sensors (area by number of records) and the epicentres near them. Real data: Grillo / OpenEEW, CC BY-SA 4.0.", "name": "fig-openeew-map"}, "image": {"alt": "Map of seven sensors along the Pacific coast of Mexico with epicentres as crosses."}} tags=["hide-input", "needs-openeew"]
+# %% mystnb={"figure": {"caption": "The seven sensors (area by number of records) and the epicentres near them; 014 stands beside 011. Real data: Grillo / OpenEEW, CC BY-SA 4.0.", "name": "fig-openeew-map"}, "image": {"alt": "Map of seven sensors along the Pacific coast of Mexico with epicentres as crosses."}} tags=["hide-input", "needs-openeew"]
 with runs.if_available():
     table = records().metadata
     at = table.groupby("station_code").agg(longitude_deg=("station_longitude_deg", "first"), latitude_deg=("station_latitude_deg", "first"),
@@ -194,7 +194,7 @@ with runs.if_available():
 #
 # * **Small.** Ten to thirteen records a sensor, 17 earthquakes that most of them share. No more than about 0.05 in log10 H/V can be told apart.
 # * **Narrow.** 1–12 Hz: the sensors' noise (about 0.04 cm/s² in that band) hides the rest of a weak record, and sampling ends at 15.6 Hz. Site frequencies below 1 Hz, the ones that matter most for deep soil, are out of reach.
-# * **Mounting unknown.** The sensors hang on walls in buildings: a peak may be the building's.
+# * **Mounting unknown.** A sensor may hang on a wall: a peak may be the building's and not the soil's.
 # * **Horizontals unknown.** Only measures that do not depend on azimuth mean anything; the geometric mean of two horizontals, as in the paper's HVSR, depends on it a little but is the same for all records of a sensor.
 # * **Chosen while looking.** Band, threshold and the number ten were settled by people who had seen these records.
 #

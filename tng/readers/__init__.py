@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import functools
 import importlib
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 
-from tng.channels import Channel, Refusal, records
+from tng.channels import Channel, Refusal, records, without_traceback
 from tng.readers.options import Options
 from tng.records import FormatError, Record, RecordError
 from tng.sources import RawFile
@@ -26,6 +27,16 @@ from tng.sources import RawFile
 # In the order in which they are asked: signal_mat before afad_mat, which takes any MATLAB file; the binary formats without a signature come last.
 FORMATS = ("signal_mat", "afad_mat", "afad_text", "dyna", "knet", "peer", "geonet", "cosmos", "openeew", "tng_csv",
            "miniseed", "sac")
+# What else is found in such folders: beginnings, and what to say.
+_INSTEAD = "is not read; get the record as COSMOS, or convert it to miniSEED with StationXML, for example with gmprocess"
+OTHERS = (
+    (rb"[12] (?:UN)?CORRECTED ACCELEROGRAM", f"the USGS SMC format, which {_INSTEAD}"),
+    (rb"(?i)(?:UN)?CORRECTED ACCELEROGRAM|FILE +\d+ OF UNCORRECTED|\* VOL1DS", f"CSMIP/DMG or one of its kin (USC, BHRC, RENADIC), which {_INSTEAD}"),
+    (rb"\*{60,}\s+INSTITUTO DE INGENIERIA", f"the UNAM format, which {_INSTEAD}"),
+    (rb"\x89HDF", "HDF5 that is no SeisBench data set in a folder (metadata.csv and waveforms.hdf5); unpack one that is in an archive"),
+    (rb"\s*[\[{]", "JSON, and no record of ground motion"), (rb"\s*<", "XML or HTML, and no record of ground motion"),
+    (rb"\x89PNG|\xff\xd8\xff|GIF8|%PDF|\x93NUMPY|II\*\x00|MM\x00\*", "a picture, document or array, and no record of ground motion"),
+)
 TOGETHER_WITHIN_S = 30.0  # starts of the components of one record; miniSEED is cut at its own blocks
 
 
@@ -53,6 +64,9 @@ def recognise(file: RawFile, head: bytes | None = None) -> ModuleType:
     for module in _modules():
         if module.sniff(head, file.base):
             return module
+    for signature, what in OTHERS:
+        if re.match(signature, head, re.DOTALL):
+            raise FormatError(f"{file.name}: {what}")
     what = "is empty" if not head else "has a format that is not known here"
     raise FormatError(f"{file.name}: {what}; known are {', '.join(module.NAME for module in _modules())}")
 
@@ -71,7 +85,7 @@ def groups(files: Iterable[RawFile]) -> tuple[list[tuple[ModuleType, list[RawFil
             module = recognise(file, head)
             key, start = _key(module, head, file, number)
         except RecordError as error:
-            refused.append((file, error))
+            refused.append((file, without_traceback(error)))
             continue
         except Exception as error:  # as in read_group
             refused.append((file, FormatError(f"{file.name}: its beginning makes no sense ({type(error).__name__}: "
@@ -90,8 +104,10 @@ def _key(module: ModuleType, head: bytes, file: RawFile, number: int) -> tuple[t
     if together is None:
         return (module.NAME, number), 0.0
     key, start = together
-    folder = "" if key.startswith("/") else file.folder      # a key of its own right spans folders
-    return (module.NAME, folder, key), start or 0.0
+    if key.startswith("/"):                                  # a key of its own right spans folders
+        return (module.NAME, key), start or 0.0
+    place = (file.path, file.folder) if file.members else (file.path.parent, "")
+    return (module.NAME, *place, key), start or 0.0
 
 
 def _chains(members: list[tuple[float, int, RawFile]]) -> list[list[tuple[float, int, RawFile]]]:

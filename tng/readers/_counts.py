@@ -56,9 +56,9 @@ def to_gal(samples: np.ndarray, source: Source, options: Options, what: str) -> 
     if instrument and instrument.is_motion:
         order, unit_gal = _motion(instrument.units, f"{source.name}: the StationXML {instrument.file} of {source.id}")
         if order == 0:
-            unit = instrument.units.replace("**", "")
+            unit = f"{instrument.units.replace('**', '')} (StationXML)"
             with np.errstate(over="ignore"):            # a record of infinities is refused, as one in the file would be
-                return samples * unit_gal, {"trace_units_declared": f"{unit} (StationXML)", "trace_processing": MOTION}, instrument
+                return samples * unit_gal, {"trace_units_declared": unit, "trace_processing": MOTION}, instrument
     whole = bool((samples == np.rint(samples)).all())
     if instrument and whole:
         return (*_with_response(samples, source, instrument, options), instrument)
@@ -70,6 +70,9 @@ def to_gal(samples: np.ndarray, source: Source, options: Options, what: str) -> 
             "; use the accelerometer's (HN, EN …), or give its StationXML and ask for differentiation"))
     if options.unit:
         return samples * GAL[options.unit], {"trace_units_declared": f"{options.unit} (declared by the user)"}, instrument
+    if options.gal_per_count and not whole:
+        raise UnitsError(f"{source.name}: samples of channel {source.id} are not whole numbers, so these are not counts and "
+                         "gal_per_count does not hold for them; declare the unit if they are acceleration already")
     if options.gal_per_count:
         declared = f"counts of {options.gal_per_count:g} gal (declared by the user)"
         return (_centred(samples) * options.gal_per_count, {"trace_units_declared": declared, "trace_processing": CENTRED},
@@ -97,7 +100,8 @@ def _with_response(counts: np.ndarray, source: Source, instrument: Instrument, o
                                                      "level=response")
     if not staged:
         return _centred(counts) * (unit_gal / value), {
-            **declared, "trace_processing": f"{CENTRED}; divided by the sensitivity, response taken as flat"}
+            **declared, "trace_processing": f"{CENTRED}; divided by the sensitivity, response taken as flat",
+            "trace_response_assumed_flat": True}
     hertz = float(instrument.response.instrument_sensitivity.frequency or 1.0)
     shape = _to_acceleration(instrument, np.append(FLAT_HZ[FLAT_HZ <= max(0.3 * source.rate_hz, 0.3)], hertz), where)
     metres = unit_gal / 100                                         # of one unit of the motion
@@ -107,7 +111,8 @@ def _with_response(counts: np.ndarray, source: Source, instrument: Instrument, o
     sign = np.prod(np.sign(gains)) if gains else np.sign(value)
     if not abs(shape[-1] / stated - 1) <= STAGES_WITHIN or sign != np.sign(value):
         raise UnitsError(f"{where} contradicts itself: its sensitivity is {np.sign(value) * stated:.6g} counts per m/s² at "
-                         f"{hertz:g} Hz, its stages give {sign * shape[-1]:.6g}; ask the network for a right one")
+                         f"{hertz:g} Hz, its stages give {sign * shape[-1]:.6g}; ask the network for a right one, "
+                         "or leave the StationXML out and declare gal_per_count if you know better")
     flat = abs(shape[:-1] / shape[-1] - 1).max() <= FLAT_WITHIN
     if flat:
         return _centred(counts) * (np.sign(value) * 100 / stated), {

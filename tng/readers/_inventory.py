@@ -18,6 +18,7 @@ from tng.readers.options import Options
 from tng.records import FormatError, UnitsError
 
 LARGEST_XML_BYTES = 100 << 20
+MOST_NAMED = 6                  # other channels of a station, in a message
 
 
 @dataclass(frozen=True)
@@ -97,15 +98,19 @@ def find(source: Source, options: Options) -> tuple[Instrument | None, str]:
         return None, "no StationXML was given"
     stamped = tuple((path, *_stamp(path)) for path in options.stationxml)
     by_station, problems = _stations(stamped)
-    epochs = []
+    epochs, others = [], set()
     for entry in by_station.get(source.station, ()):
         try:
-            epochs += _channels(*entry).get((source.network, source.station, source.location, source.channel), [])
+            channels = _channels(*entry)
         except FormatError as error:
             problems = (*problems, str(error))
+            continue
+        epochs += channels.get((source.network, source.station, source.location, source.channel), [])
+        others |= {".".join(key) for key in channels if key[1] == source.station}
     unread = f" ({'; '.join(problems[:3])})" if problems else ""
     if not epochs:
-        return None, f"none of the {len(stamped)} StationXML file(s) given has the channel {source.id}{unread}"
+        held = f", but {', '.join(sorted(others)[:MOST_NAMED])}{' …' if len(others) > MOST_NAMED else ''}" if others else ""
+        return None, f"none of the {len(stamped)} StationXML file(s) given has the channel {source.id}{held}{unread}"
     if source.start is None:
         return None, f"the samples have no time by which to choose an epoch of {source.id} in the StationXML"
     held = [one for one in epochs

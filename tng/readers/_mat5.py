@@ -16,7 +16,7 @@ from tng.records import FormatError
 from tng.sources import RawFile
 
 HEADER_BYTES = 128
-LARGEST_VARIABLE_BYTES = 1 << 28  # 256 MiB; a record of an hour at 200 Hz takes 17
+LARGEST_VARIABLE_BYTES = 1 << 27  # 128 MiB; a record of an hour at 200 Hz takes 17
 
 NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 TEXTS = {1: "latin-1", 2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}

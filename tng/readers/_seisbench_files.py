@@ -187,7 +187,7 @@ def _text(value):
 
 def short(value) -> str:
     """What a file says, fit for a message."""
-    return re.sub(r"[^\x20-\x7e\u00a0-\uffff]", "?", str(value))[:120]
+    return re.sub(r"[^\x20-\x7e\u00a0-\ud7ff\ue000-\uffff]", "?", str(value))[:120]
 
 
 def check_harmless(found: h5py.Dataset, name: str) -> None:

@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 import numpy as np
 
 from tng.readers.options import Options
-from tng.records import ComponentError, FormatError, Record, SamplingError, UnitsError, check_pga
+from tng.records import ComponentError, DataError, FormatError, Record, SamplingError, UnitsError, check_pga
 from tng.sources import RawFile
 
 NAME = "afad-text"
@@ -22,6 +22,8 @@ LICENCE = "AFAD waveform under AFAD copyright; no redistribution permission know
 
 SIGNATURE = b"STRONG GROUND MOTION RECORDS OF T"
 HEADER_LINES = 40  # real ones have 18
+LARGEST_BYTES = 48 << 20  # an hour at 200 Hz takes 30 MB
+MOST_ROWS = 1_000_000
 AXES = {"N-S": "N", "E-W": "E", "U-D": "Z", "N": "N", "E": "E", "U": "Z", "Z": "Z"}
 RATES_HZ = (1, 1000)
 
@@ -40,9 +42,11 @@ def read(file: RawFile, options: Options) -> list[Record]:
         All name the file and say what was found.
     """
     raw = file.read()
-    lines = _decode(raw).splitlines()
-    header, body_at, axes = _header(lines, file.name)
-    columns = _columns(lines[body_at:], header, file.name)
+    if len(raw) > LARGEST_BYTES:
+        raise FormatError(f"{file.name}: {len(raw) >> 20} MB of text, more than any record of an earthquake; cut it first")
+    *lines, rest = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n", HEADER_LINES)
+    header, body_at, axes = _header([_decode(line) for line in lines], file.name)
+    columns = _columns(b"\n".join([*lines[body_at:], rest]), header, file.name)
     rate_hz = _sampling_rate(header, file.name)
     pga, unit = _stated_pga(header, file.name)
     station, event = _station_and_event(header, file)
@@ -76,7 +80,7 @@ def _decode(raw: bytes) -> str:
 def _header(lines: list[str], name: str) -> tuple[dict[str, str], int, list[str]]:
     """Keys and values, the number of the first data line, and the columns' components."""
     header = {}
-    for number, line in enumerate(lines[:HEADER_LINES]):
+    for number, line in enumerate(lines):
         titles = line.split()
         if titles and all(title in AXES for title in titles):
             axes = [AXES[title] for title in titles]
@@ -91,12 +95,14 @@ def _header(lines: list[str], name: str) -> tuple[dict[str, str], int, list[str]
                       "damaged or cut off")
 
 
-def _columns(lines: list[str], header: dict, name: str) -> np.ndarray:
+def _columns(body: bytes, header: dict, name: str) -> np.ndarray:
     """The samples, shape (rows, 3), in the file's order."""
-    rows = [line for line in lines if line.strip()]
+    if body.count(b"\n") > MOST_ROWS:
+        raise DataError(f"{name}: more than {MOST_ROWS} rows of data; cut it to the event first")
+    rows = [line for line in body.decode("latin-1").split("\n") if line.strip()]
     stated = header.get("NUMBER OF DATA", "")
-    if not stated.isdecimal() or int(stated) != len(rows):
-        raise FormatError(f"{name}: {len(rows)} rows of data, but NUMBER OF DATA says {stated or 'nothing'}; the file is "
+    if not re.fullmatch(r"\d{1,9}", stated) or int(stated) != len(rows):
+        raise FormatError(f"{name}: {len(rows)} rows of data, but NUMBER OF DATA says {stated[:40] or 'nothing'}; the file is "
                           "incomplete or its header is wrong")
     if not rows:
         raise FormatError(f"{name}: no rows of data")

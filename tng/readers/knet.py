@@ -26,6 +26,7 @@ NETWORK = "BO"                  # of the Bosai-ken, as ObsPy calls it
 
 SIGNATURE = b"Origin Time"
 LARGEST_BYTES = 8 << 20         # 10 minutes at 200 Hz take 1 MB
+MOST_ROWS = 250_000             # of eight samples
 HEADER_LINES = 30               # real ones have 17
 JST = timedelta(hours=9)
 DELAY = timedelta(seconds=15)   # of the logger, in Record Time
@@ -134,12 +135,14 @@ def _samples(body: bytes, header: dict, rate_hz: float, name: str) -> tuple[np.n
 
     if body.strip(b"0123456789+-.eE \t\r\n"):
         raise FormatError(f"{name}: its samples hold something that is not a number; the file is damaged")
+    if body.count(b"\n") > MOST_ROWS:
+        raise DataError(f"{name}: more than {MOST_ROWS} rows of samples; cut it to the event first")
     rows = [count for count in (len(line.split()) for line in io.BytesIO(body)) if count]
     uneven = next((number for number, count in enumerate(rows[:-1]) if count != rows[0]), None)
     if uneven is not None or rows and rows[-1] > rows[0]:
         number = len(rows) - 1 if uneven is None else uneven
-        raise FormatError(f"{name}: row {number + 1} of its samples holds {rows[number]} numbers, the first {rows[0]}; the file is "
-                          "damaged")
+        raise FormatError(f"{name}: row {number + 1} of its samples holds {rows[number]} numbers, the first {rows[0]}; the file "
+                          "is damaged")
     record = _time(header.get("record", ""))
     if record is None:
         raise FormatError(f"{name}: its Record Time is {header.get('record', '') or 'missing'!r}; YYYY/MM/DD hh:mm:ss is needed")

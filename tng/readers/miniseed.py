@@ -268,6 +268,8 @@ def _joined(traces: list, rate_hz: float, label: str) -> tuple[np.ndarray, list[
     missing = np.flatnonzero(~known)
     if not missing.size:
         return samples, []
-    samples[missing] = np.interp(missing, np.flatnonzero(known), samples[known])
+    counts = (samples[known] == np.rint(samples[known])).all()
+    filled = np.interp(missing, np.flatnonzero(known), samples[known])
+    samples[missing] = np.rint(filled) if counts else filled       # counts stay whole numbers, by which they are known
     runs = np.split(missing, np.flatnonzero(np.diff(missing) > 1) + 1)
     return samples, [(int(run[0]), int(run[-1]) + 1) for run in runs]

@@ -25,7 +25,8 @@ class Options(BaseModel):
     vertical_axis: Literal["x", "y", "z"] | None = Field(
         None, description="which axis of an OpenEEW device is vertical; its files do not tell")
     events: Path | None = Field(
-        None, description="list of earthquakes (CSV or `time = …` blocks) that OpenEEW's continuous data are cut by")
+        None, description="list of earthquakes (CSV or `time = …` blocks): OpenEEW's continuous data are cut by them, and records whose "
+                          "files name none are given theirs")
     devices: Path | None = Field(
         None, description="positions of OpenEEW's devices (device_locations.json)")
 

@@ -33,6 +33,7 @@ LICENCE = "the data set's own; its files do not state it"
 
 MOST_SAMPLES = 4_000_000         # a component; an hour at 1000 Hz
 RATES_HZ = (1, 1000)
+YEARS = (1850, 2100)             # of earthquakes and their records
 # What h5py and pandas raise where a file is damaged.
 DAMAGED = (OSError, RuntimeError, ValueError, KeyError, TypeError, ArithmeticError, MemoryError, IndexError, SystemError)
 # What the record itself says, what only held for the data set, and what a new corpus decides anew.
@@ -79,7 +80,7 @@ def portions(folder: Path) -> list[Portion]:
 def read_portion(portion: Portion, options: Options) -> list[Record | Refusal]:
     """The records of a portion, and a refusal for each row that is not one.  Never raises for bad content."""
     metadata, waveforms = files.paths(portion.folder, portion.chunk)
-    name = f"{portion.folder.name}/{metadata.name}"
+    name = f"{files.short(portion.folder.name)}/{files.short(metadata.name)}"
     try:
         if portion.first == portion.stop:
             files.rows_a_portion(waveforms)
@@ -99,9 +100,9 @@ def read_portion(portion: Portion, options: Options) -> list[Record | Refusal]:
 
 def _records(rows: list[dict], data: h5py.Group, layout: Mapping, portion: Portion,
              options: Options) -> Iterator[Record | Refusal]:
-    taken = 0
+    taken, folder = 0, f"{files.short(portion.folder.name)}/waveforms{files.short(portion.chunk)}.hdf5"
     for row in rows:
-        name = f"{portion.folder.name}/waveforms{portion.chunk}.hdf5/{files.short(row.get('trace_name'))}"
+        name = f"{folder}/{files.short(row.get('trace_name'))}"
         try:
             samples = _samples(row, data, layout, name, 2 * files.PORTION_BYTES - taken)
             taken += 8 * samples[0].size
@@ -295,13 +296,13 @@ def _rate(row: dict, layout: Mapping, name: str) -> float:
 # --- the row ------------------------------------------------------------------------------------------
 
 def _tidy(meta: dict) -> None:
-    """Times as this library writes them, picks as numbers under their usual names."""
+    """Times as this library writes them, picks as numbers under their usual names; what is no time of a record goes."""
     for name in ("trace_start_time", "source_origin_time"):
-        if name in meta and not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", str(meta[name])):
+        if name in meta:
             time = pd.to_datetime(str(meta[name]), utc=True, errors="coerce")
-            if pd.isna(time):
+            if pd.isna(time) or not YEARS[0] <= time.year <= YEARS[1]:
                 del meta[name]
-            else:
+            elif not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", str(meta[name])):
                 meta[name] = iso(time.to_pydatetime().astimezone(timezone.utc))
     for phase in "ps":
         usual, other = f"trace_{phase}_arrival_sample", f"trace_{phase.upper()}_arrival_sample"

@@ -7,7 +7,7 @@ that stands out is written, and named in ``provenance.json``:
 ========================  ===============================================================
 no start time             one day each from 1970-01-01 on (miniSEED, SAC)
 no or no valid network    ``XX`` (miniSEED)
-no coordinates            0 N 0 E, and a description that says so (stations.xml)
+no coordinates            0 N 0 E, and a description that says so (StationXML)
 no event, no station      ``noevent``, ``nostation`` in names of files, ``?`` in AT2
 ========================  ===============================================================
 """
@@ -103,7 +103,7 @@ def write(records: Iterable[Record], folder, format: str, *, overwrite: bool = F
     folder : path
         Is made if need be.  What another export put there stays, and stays in ``provenance.json``.
     format : str
-        ``mseed``: a file a record, m/s², with ``stations.xml``; ``sac``: three files, gal; ``at2``: three files, g;
+        ``mseed``: a file a record, m/s², with StationXML, ``stations-….xml``; ``sac``: three files, gal; ``at2``: three files, g;
         ``csv``: a file a record, gal, reads back with every bit.
     overwrite : bool
         Replace files of the same name.
@@ -124,10 +124,14 @@ def write(records: Iterable[Record], folder, format: str, *, overwrite: bool = F
         raise WriteError(f"format {format!r}; there are {', '.join(FORMATS)}")
     writer = importlib.import_module(FORMATS[format])
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    known = _read_provenance(folder / PROVENANCE)
-    work = Path(tempfile.mkdtemp(prefix=".tng-", dir=folder))
     try:
+        folder.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=".tng-", dir=folder))
+    except OSError as error:
+        raise WriteError(f"{folder}: cannot be made, or not written to ({error.strerror or error}); choose another "
+                         "folder") from error
+    try:
+        known = _read_provenance(folder / PROVENANCE)
         export = Export(work)
         entries: dict[str, dict] = {}
         for record in [records] if isinstance(records, Record) else records:
@@ -141,7 +145,7 @@ def write(records: Iterable[Record], folder, format: str, *, overwrite: bool = F
         waveforms = list(entries)
         if hasattr(writer, "finish"):
             entries |= {path.name: {"format": what, "sha256": sha256(path)} for path, what in writer.finish(export)}
-        taken = sorted(name for name in entries if (folder / name).exists())
+        taken = sorted(name for name in waveforms if (folder / name).exists())     # StationXML is named by its content
         if taken and not overwrite:
             raise WriteError(f"{folder}: {taken[0]} is there already ({len(taken)} files of {len(entries)}); "
                              "choose another folder, or allow overwriting")
@@ -170,7 +174,7 @@ def require_licence(record: Record) -> None:
     plain = licence.upper()
     if not is_synthetic(record) and (CLOSED.search(plain) or not OPEN.search(plain)):
         raise LicenceError(f"{record.name}: its licence is {licence or 'not stated'!r}, which does not permit that it is passed "
-                           "on; write it for your own use with allow_restricted=True")
+                           "on; write it for your own use with --allow-restricted (allow_restricted=True)")
 
 
 def safe(text: str, empty: str) -> str:

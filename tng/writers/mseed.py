@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from tng.records import COMPONENTS, Record
-from tng.writers import Export, WriteError, number, text
+from tng.remote import sha256
+from tng.writers import FIRST_PLACEHOLDER, Export, WriteError, number, text
 
-STATIONS = "stations.xml"
 BANDS = ((1000, "F"), (250, "C"), (80, "H"), (10, "B"), (1.0001, "M"))   # SEED, for sensors that hold long periods
 DIRECTIONS = {"E": (90.0, 0.0), "N": (0.0, 0.0), "Z": (0.0, -90.0)}      # azimuth and dip
 
@@ -56,7 +56,7 @@ def _location(export: Export, stream: tuple, stated: str) -> str:
 
 
 def _note(export: Export, record: Record, network: str, code: str, location: str, band: str) -> None:
-    """Remember what stations.xml will say; of a station's coordinates the first that are known."""
+    """Remember what the StationXML will say; of a station's coordinates the first that are known."""
     station = export.stations.setdefault((network, code), {"name": record.station, "place": None, "channels": {}})
     place = (number(record, "station_latitude_deg", -90, 90), number(record, "station_longitude_deg", -180, 180))
     if station["place"] is None and None not in place:
@@ -65,7 +65,11 @@ def _note(export: Export, record: Record, network: str, code: str, location: str
 
 
 def finish(export: Export) -> list[tuple[Path, str]]:
-    """Write stations.xml: where each station is, and that its samples are in m/s² (sensitivity 1, from m/s² to m/s²)."""
+    """Write StationXML: where each station is, and that its samples are in m/s² (sensitivity 1, from m/s² to m/s²).
+
+    The file is named by its content, ``stations-1a2b3c4d.xml``, so that exports into one folder stand side by side.
+    """
+    from obspy import UTCDateTime
     from obspy.core.inventory import Inventory, Network, Station
 
     networks: dict[str, list] = {}
@@ -76,10 +80,11 @@ def finish(export: Export) -> list[tuple[Path, str]]:
                     for (location, band), rate in sorted(known["channels"].items()) for component in COMPONENTS]
         networks.setdefault(network, []).append(Station(code, latitude, longitude, elevation, channels=channels,
             description=said))
-    path = export.folder / STATIONS
-    Inventory([Network(code, stations) for code, stations in networks.items()], source="tng").write(str(path),
-        format="STATIONXML")
-    return [(path, "StationXML")]
+    inventory = Inventory([Network(code, stations) for code, stations in networks.items()], source="tng")
+    inventory.created = UTCDateTime(FIRST_PLACEHOLDER)          # not now: the same stations are the same file
+    path = export.folder / "stations.xml"
+    inventory.write(str(path), format="STATIONXML")
+    return [(path.rename(path.with_name(f"stations-{sha256(path)[:8]}.xml")), "StationXML")]
 
 
 def _channel(location: str, code: str, component: str, rate_hz: float, latitude: float, longitude: float, elevation: float):
