@@ -5,13 +5,14 @@
 
 Writes a synthetic corpus; reads random batches of 32 out of it, in turn with this library, with a memory map,
 with plain h5py and, where it is installed, with SeisBench; ingests files of the authors' MATLAB format.  Every
-way of reading runs in a process of its own, whose peak memory is printed.  The first two answer whether
-memory stays bounded; of the speeds, the ratios between the rows are what another machine shares.
+way of reading runs in a process of its own, whose peak memory is noted.  The comparison goes to
+``book/results/scale.csv``, as ratios: they are what another machine shares.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import importlib.util
 import json
 import os
@@ -26,12 +27,15 @@ from pathlib import Path
 import numpy as np
 
 BATCH, BATCHES = 32, 300
+MAXRSS_MB = 2**20 if sys.platform == "darwin" else 2**10      # in which ru_maxrss counts
+RESULT = Path(__file__).resolve().parents[1] / "book/results/scale.csv"
 WAYS = ("tng", "memory map", "h5py", "SeisBench")
 
 
 def corpus_of(records: int, folder: Path) -> None:
     """A synthetic corpus of the paper's size, if it is not there; its rate and peak memory are printed."""
     if folder.exists():
+        print(f"{folder} is there already and is used as it is; remove it for another number of records")
         return
     a_station = max(records // 360, 1)                            # 300 small stations, 5 with twelve times as many
     start = time.perf_counter()
@@ -39,19 +43,19 @@ def corpus_of(records: int, folder: Path) -> None:
                     "--random-stations", "300", "--records-per-random-station", str(a_station)], check=True,
                    env={**os.environ, "TNG_PROGRESS": "0"}, stdout=subprocess.DEVNULL)
     seconds = time.perf_counter() - start
-    peak_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    peak_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / MAXRSS_MB
     print(f"{360 * a_station} synthetic records written: {360 * a_station / seconds:.0f} records/s, peak memory {peak_mb:.0f} MB")
 
 
 def reader(way: str, folder: Path):
     """A function from row numbers to (rows, 3, samples)."""
-    from tng.corpus import Corpus
-
-    if way == "SeisBench":
+    if way == "SeisBench":                      # perhaps in an environment without tng
         import seisbench.data
 
         dataset = seisbench.data.WaveformDataset(folder, cache=None)
         return lambda rows: np.stack([dataset.get_waveforms(int(row)) for row in rows]), len(dataset)
+    from tng.corpus import Corpus
+
     made = Corpus.open(folder)
     places = made.metadata["trace_name"].str.extract(r"(\w+)\$(\d+),")
     buckets, slots = places[0].to_numpy(), places[1].astype(int).to_numpy()
@@ -76,23 +80,28 @@ def measure(way: str, folder: Path) -> dict:
     for rows in batches:
         read(rows)
     seconds = time.perf_counter() - start
-    return {"rate": BATCHES * size / seconds, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    return {"rate": BATCHES * size / seconds, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MAXRSS_MB}
 
 
-def random_batches(folder: Path) -> None:
+def random_batches(folder: Path, seisbench_python: str) -> None:
     with (folder / "waveforms.hdf5").open("rb") as stream:       # warm the cache
         while stream.read(1 << 24):
             pass
     found = {}
     for way in WAYS:
-        if way == "SeisBench" and importlib.util.find_spec("seisbench") is None:
-            print("SeisBench is not installed: pip install seisbench, to compare with its reader")
+        python = seisbench_python if way == "SeisBench" else sys.executable
+        if way == "SeisBench" and python == sys.executable and importlib.util.find_spec("seisbench") is None:
+            print("SeisBench is not installed here; --seisbench-python names an interpreter that has it")
             continue
-        answer = subprocess.run([sys.executable, __file__, "--measure", way, "--into", folder], check=True, capture_output=True, text=True)
+        answer = subprocess.run([python, __file__, "--measure", way, "--into", folder], check=True, capture_output=True, text=True)
         found[way] = json.loads(answer.stdout.splitlines()[-1])
-    for way, numbers in found.items():
-        print(f"random batches of {BATCH}: {way:<10} {numbers['rate']:6.0f} MB/s ({numbers['rate'] / found['h5py']['rate']:.1f} times "
-              f"h5py), peak memory {numbers['peak']:.0f} MB")
+    with RESULT.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["read by", "speed, to h5py", "peak memory [MB]"])
+        for way, numbers in found.items():
+            ratio = numbers["rate"] / found["h5py"]["rate"]
+            print(f"random batches of {BATCH}: {way:<10} {numbers['rate']:6.0f} MB/s ({ratio:.2f} times h5py), peak memory {numbers['peak']:.0f} MB")
+            writer.writerow([way, f"{ratio:.1f}" if ratio >= 0.1 else f"{ratio:.2f}", f"{numbers['peak']:.0f}"])
 
 
 def ingest_rate(files: int) -> None:
@@ -114,7 +123,7 @@ def ingest_rate(files: int) -> None:
         subprocess.run([sys.executable, "-m", "tng.cli", "ingest", raw, "--into", Path(folder, "corpus"), "--processes", "2"], check=True,
                        env={**os.environ, "TNG_PROGRESS": "0"}, stderr=subprocess.DEVNULL)
         seconds = time.perf_counter() - start
-    peak_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    peak_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / MAXRSS_MB
     print(f"ingest of {count} MATLAB files with two processes: {count / seconds:.0f} files/s, peak memory of the largest process {peak_mb:.0f} MB")
 
 
@@ -123,6 +132,7 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=36_000)
     parser.add_argument("--files", type=int, default=2000)
     parser.add_argument("--into", type=Path, default=Path("runs/scale/corpus"))
+    parser.add_argument("--seisbench-python", default=sys.executable, help="an interpreter with SeisBench, which is not a dependency")
     parser.add_argument("--measure", choices=WAYS, help=argparse.SUPPRESS)
     parser.add_argument("--remove", action="store_true", help="remove the synthetic corpus afterwards")
     given = parser.parse_args()
@@ -131,7 +141,7 @@ def main() -> None:
         return
     ingest_rate(given.files)
     corpus_of(given.records, given.into)
-    random_batches(given.into)
+    random_batches(given.into, given.seisbench_python)
     if given.remove:
         shutil.rmtree(given.into)
 

@@ -89,7 +89,7 @@ with runs.if_available():
 
 # %% [markdown]
 # Nothing in this table was guessed. Units and axes are those that the file states (the authors' MATLAB files state neither: their convention is used, and the column says so). Where a file states its peak
-# acceleration, the data had to reproduce it within 1 %. Horizontals along the axes of an instrument, as GeoNet's, were turned to east and north.
+# acceleration, the data had to reproduce it within 1 %. `peak change` means that resampling, here to the quick profile's 50 Hz, changed the peak of a component by more than 5 %. Horizontals along the axes of an instrument, as GeoNet's, were turned to east and north.
 
 # %% mystnb={"figure": {"caption": "The records that were taken, each with its three components drawn to the peak of the record. Real data: AFAD, ESM and GeoNet, or your own.", "name": "fig-own-records"}, "image": {"alt": "Small panels of three-component accelerograms, one a record."}} tags=["hide-input", "needs-samples"]
 with runs.if_available():
