@@ -4,8 +4,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from tng import catalogue
 from tng.catalogue import distance_km
-from tng.ingest import IngestSettings
 from tng.selection import Selection, SelectionError, select
 
 START = datetime(2020, 1, 1, 12, tzinfo=timezone.utc)
@@ -22,7 +22,8 @@ def candidate(name, station="S1", event="", start=None, origin=None, digest=None
 
 
 def chosen(*candidates, **settings):
-    taken, left_out = select(list(candidates), IngestSettings(**settings) if settings else Selection())
+    listed = catalogue.read(settings.pop("events")) if "events" in settings else ()
+    taken, left_out = select(list(candidates), Selection(**settings), listed)
     return {one["meta"]["trace_source_file"]: one for one in taken}, dict(left_out)
 
 

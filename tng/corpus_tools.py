@@ -69,7 +69,7 @@ def check(folder) -> list[str]:
             problems.append(f"{corpus.folder / METADATA}: was changed since it was written (another SHA-256 than in {CARD})")
         if "waveforms_sha256" in card and card["waveforms_sha256"] != sha256(corpus.folder / WAVEFORMS):
             problems.append(f"{corpus.folder / WAVEFORMS}: was changed since it was written (another SHA-256 than in {CARD})")
-        if "fingerprint" in card and card["fingerprint"] != corpus.compute_fingerprint():
+        if "fingerprint" in card and card["fingerprint"] != corpus.compute_fingerprint(digests):
             problems.append(f"{corpus.folder}: waveforms or metadata were changed since they were written (another fingerprint "
                             f"than in {CARD})")
     problems += _check_splits(table)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tng.channels import Channel, check_peak
+from tng.channels import Channel, check_peak, number
 from tng.records import ComponentError, UnitsError
 from tng.remote import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, RemoteError, cache_folder, sha256
 
@@ -112,7 +112,7 @@ def channels(data: np.ndarray, rate_hz: float, station: str, event: str, meta: d
     made = []
     for axis, label, samples in zip("uvw", labels, data):
         code = str(meta.get(f"trace_{axis}_channel_code", ""))
-        azimuth, dip = (_number(meta.get(f"trace_{axis}_{what}_deg")) for what in ("azimuth", "inclination"))
+        azimuth, dip = (number(meta.get(f"trace_{axis}_{what}_deg")) for what in ("azimuth", "inclination"))
         if axis == "w":
             if not (dip == 90 or np.isnan(dip) and code == "Z"):
                 raise ComponentError(f"{name}: component {label} ({code or 'no code'}) has an inclination of {dip:g}°; upwards "
@@ -126,18 +126,12 @@ def channels(data: np.ndarray, rate_hz: float, station: str, event: str, meta: d
                 raise ComponentError(f"{name}: component {label} ({code or 'no code'}) has no azimuth to turn it to E and N by")
         one = Channel(samples, rate_hz, station, direction, label, name, str(meta.get("trace_source_sha256", "")), None, event,
                       meta={key: value for key, value in meta.items() if not re.match(r"trace_[uvw]_", key)})
-        stated = _number(peaks.get(f"trace_{axis}_pga_cps2"))
+        stated = number(peaks.get(f"trace_{axis}_pga_cps2"))
         if "_mp_" in label and np.isfinite(stated):
             check_peak(one, stated)
         made.append(one)
     return made
 
-
-def _number(value) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return np.nan
 
 
 # --- fetching ------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field, ValidationError, field_validator
 
-from tng import __version__, corpus, plan, readers, workers
+from tng import __version__, catalogue, corpus, plan, readers, workers
 from tng.channels import Refusal
 from tng.journal import Journal
 from tng.layout import REJECTED, SOURCES
@@ -287,8 +287,9 @@ def _write(tasks, keys, settings, journal, into, rejected, helpers, unread, over
             candidates.append({"key": key, "number": number, "station": record["station"], "event": record["event"],
                                "meta": {name: record["meta"].get(name) for name in DECIDING}, "place": place, "copy": (shas, number)})
     try:
-        taken, left_out = select(candidates, settings)
-    except SelectionError as error:
+        earthquakes = catalogue.read(settings.events) if settings.events else ()
+        taken, left_out = select(candidates, settings, earthquakes, settings.window_s)
+    except (SelectionError, RecordError) as error:
         raise IngestError(str(error)) from None
     rejected += left_out
     if not taken:

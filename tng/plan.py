@@ -14,7 +14,7 @@ from tng import __version__, readers, sources
 from tng.readers import seisbench
 from tng.records import RecordError
 from tng.selection import Selection
-from tng.sources import RawFile, printable
+from tng.sources import RawFile, printable, stamp
 
 OF_A_DATASET = re.compile(r"(metadata|waveforms)\w*\.(csv|hdf5)|chunks|corpus\.json|rejected\.csv|sources\.csv|report\.(html|md)")
 
@@ -148,20 +148,11 @@ def keys(tasks: Sequence[Task], settings) -> list[str]:
     common = json.dumps([__version__, facts, tables], default=str)
     made = []
     for task in tasks:
-        files: list = [(file.name, str(file.path), file.members, *_stamp(file.path)) for file in task.files]
+        files: list = [(file.name, str(file.path), file.members, *stamp(file.path)) for file in task.files]
         if task.portion is not None:
-            files = [(path.name, *_stamp(path)) for path in sorted(task.portion.folder.iterdir())]
+            files = [(path.name, *stamp(path)) for path in sorted(task.portion.folder.iterdir())]
         made.append(hashlib.sha256(json.dumps([common, task.reader, files, repr(task.portion)], default=str).encode()).hexdigest())
     return made
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    """Size and time of change; zeros if the file has gone, which its reader will say."""
-    try:
-        status = path.stat()
-    except OSError:
-        return 0, 0
-    return status.st_size, status.st_mtime_ns
 
 
 _DIGESTS: dict[tuple, str] = {}
@@ -169,7 +160,7 @@ _DIGESTS: dict[tuple, str] = {}
 
 def digest(path: Path) -> str:
     """SHA-256 of a file, computed once as long as it does not change."""
-    key = (str(path), *_stamp(path))
+    key = (str(path), *stamp(path))
     if key not in _DIGESTS:
         _DIGESTS[key] = RawFile.of(path).sha256()
     return _DIGESTS[key]

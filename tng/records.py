@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 COMPONENTS = ("E", "N", "Z")
+RATES_HZ = (1, 1000)  # outside it no accelerograph samples; a rate far off would also make resampling explode
 LONGEST_MESSAGE = 900
 
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta, timezone
 from pydantic import BaseModel, ConfigDict, Field
 
 from tng import catalogue
+from tng.channels import iso
 
 ONE_EVENT_S = 60.0             # starts within this, of records that do not tell their earthquake, are taken for one
 AFTER_ORIGIN_S = (-30.0, 150.0)  # start of a triggered record after the origin: some 0-150 s, P at 0-1000 km
@@ -35,19 +36,21 @@ class Selection(BaseModel):
     smallest_records: int = Field(1, ge=1, description="leave out stations with fewer records")
 
 
-def select(candidates: list[dict], selection: Selection) -> tuple[list[dict], list[tuple[str, str]]]:
+def select(candidates: list[dict], selection: Selection, listed: Sequence[catalogue.Event] = (),
+           window_s: float = 60.0) -> tuple[list[dict], list[tuple[str, str]]]:
     """What is taken, in the given order, and what is left out with the reason.
 
     A candidate is a dict with ``station``, ``event``, ``meta``, ``copy`` (digests of its files, and its
     number in them) and ``place`` (whose last part is the digest of its samples).  Those that are taken get
-    ``more``: columns that are added to what the file told.
+    ``more``: columns that are added to what the file told.  `listed` are earthquakes for records that name
+    none, sorted by time; `window_s` is the length of the records [s] where it is not known.
     """
     left_out: list[tuple[str, str]] = []
     for one in candidates:
         one["more"] = {}
     _tell_stations_apart(candidates)
     taken = _only_wanted(_without_copies(candidates, left_out), selection, left_out)
-    _name_events(taken, _catalogue(selection), getattr(selection, "window_s", 60.0))
+    _name_events(taken, listed, window_s)
     return taken, left_out
 
 
@@ -108,14 +111,6 @@ def _codes(one: dict) -> set[str]:
     return {one["station"], bare, f"{one['meta'].get('station_network_code')}.{bare}"}
 
 
-def _catalogue(selection: Selection) -> list:
-    """The user's earthquakes, if a list was given."""
-    path = getattr(selection, "events", None)
-    if path is None:
-        return []
-    return catalogue.read(path)
-
-
 def _name_events(candidates: list[dict], listed: Sequence, window_s: float) -> None:
     """Give an event to the records whose files tell none: of the user's list, or a known one before their start, or a
     name by time.  ``source_id_status`` says that it was inferred, and how.
@@ -159,7 +154,7 @@ def _of_the_list(meta: Mapping, start_s: float, listed: Sequence, times: Sequenc
 
 
 def _about(event) -> dict:
-    told = {"source_origin_time": event.origin.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), "source_latitude_deg": event.latitude_deg,
+    told = {"source_origin_time": iso(event.origin), "source_latitude_deg": event.latitude_deg,
             "source_longitude_deg": event.longitude_deg, "source_depth_km": event.depth_km, "source_magnitude": event.magnitude}
     return {name: value for name, value in told.items() if value == value}
 

@@ -117,7 +117,7 @@ class RawFile:
             if not self.members:
                 with self.path.open("rb") as stream:
                     return stream.read(limit)
-            return _archive(self.path, self.members[:-1], _stamp(self.path)).read(self.members[-1], limit)
+            return _archive(self.path, self.members[:-1], stamp(self.path)).read(self.members[-1], limit)
         except FormatError:
             raise
         except _DAMAGED as error:
@@ -179,7 +179,7 @@ def _enter(file: RawFile, refuse) -> Iterator[RawFile]:
     if len(file.members) >= DEEPEST:
         return refuse(file.name, f"{file.name}: an archive in an archive in an archive; unpack it first")
     try:
-        archive = _archive(file.path, file.members, _stamp(file.path))
+        archive = _archive(file.path, file.members, stamp(file.path))
         listed = list(archive.listed())
     except FormatError as error:
         return refuse(file.name, str(error))
@@ -225,8 +225,12 @@ def _kind(head: bytes) -> str | None:
     return None
 
 
-def _stamp(path: Path) -> tuple[int, int]:
-    status = path.stat()
+def stamp(path: Path) -> tuple[int, int]:
+    """Size and time of change, which tell a changed file from an old one; zeros if it has gone, as reading it will say."""
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, 0
     return status.st_size, status.st_mtime_ns
 
 
@@ -318,10 +322,10 @@ class _Single:
 _opened: dict[tuple, _Zip | _Tar | _Single] = {}     # the one used last is the last
 
 
-def _archive(path: Path, members: tuple[str, ...], stamp) -> _Zip | _Tar | _Single:
-    """An opened archive, kept for the next member; `stamp` makes a changed file a new one."""
-    key = path, members, stamp
-    archive = _opened.pop(key, None) or _open(path, members, stamp)
+def _archive(path: Path, members: tuple[str, ...], as_of) -> _Zip | _Tar | _Single:
+    """An opened archive, kept for the next member; `as_of` (its stamp) makes a changed file a new one."""
+    key = path, members, as_of
+    archive = _opened.pop(key, None) or _open(path, members, as_of)
     _opened[key] = archive
     while len(_opened) > MOST_OPENED or len(_opened) > 1 and sum(map(_kept_bytes, _opened.values())) > MOST_KEPT_BYTES:
         del _opened[next(iter(_opened))]
@@ -333,10 +337,10 @@ def _kept_bytes(archive) -> int:
     return stream.getbuffer().nbytes if isinstance(stream, io.BytesIO) and not stream.closed else 0
 
 
-def _open(path: Path, members: tuple[str, ...], stamp) -> _Zip | _Tar | _Single:
+def _open(path: Path, members: tuple[str, ...], as_of) -> _Zip | _Tar | _Single:
     name = "/".join((path.name, *filter(None, members)))
     if members:
-        outer = _archive(path, members[:-1], stamp)
+        outer = _archive(path, members[:-1], as_of)
         packed = io.BytesIO(outer.read(members[-1], LARGEST_FILE_BYTES + 1))
         if packed.getbuffer().nbytes > LARGEST_FILE_BYTES:
             raise FormatError(f"{name}: an archive of more than {LARGEST_FILE_BYTES >> 20} MB in another; unpack it first")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import itertools
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -128,10 +129,10 @@ def read_group(module: ModuleType, files: Sequence[RawFile], options: Options) -
     channels: list[Channel] = []
     name = " + ".join(file.name for file in files)
     try:
-        together = getattr(module, "read_together", None)
-        for part in [list(files)] if together else [[file] for file in files]:
-            for one in together(part, options) if together else module.read(part[0], options):
-                (channels if isinstance(one, Channel) else made).append(one)
+        found = (module.read_together(files, options) if hasattr(module, "read_together")
+                 else itertools.chain.from_iterable(module.read(file, options) for file in files))
+        for one in found:
+            (channels if isinstance(one, Channel) else made).append(one)
         made += records(channels)
     except RecordError as error:
         return [Refusal(name, error)]

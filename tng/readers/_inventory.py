@@ -16,6 +16,7 @@ import numpy as np
 from tng.channels import iso
 from tng.readers.options import Options
 from tng.records import FormatError, UnitsError
+from tng.sources import stamp
 
 LARGEST_XML_BYTES = 100 << 20
 MOST_NAMED = 6                  # other channels of a station, in a message
@@ -96,7 +97,7 @@ def find(source: Source, options: Options) -> tuple[Instrument | None, str]:
     """
     if not options.stationxml:
         return None, "no StationXML was given"
-    stamped = tuple((path, *_stamp(path)) for path in options.stationxml)
+    stamped = tuple((path, *stamp(path)) for path in options.stationxml)
     by_station, problems = _stations(stamped)
     epochs, others = [], set()
     for entry in by_station.get(source.station, ()):
@@ -124,14 +125,6 @@ def find(source: Source, options: Options) -> tuple[Instrument | None, str]:
             raise UnitsError(f"{source.name}: {held[0].file} and {other.file} disagree about {source.id} at "
                              f"{iso(source.start)[:19]} ({held[0].says}; {other.says}); leave the wrong one out")
     return max(held, key=lambda one: bool(one.response and one.response.response_stages)), ""
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    try:
-        status = path.stat()
-    except OSError:
-        return 0, 0
-    return status.st_size, status.st_mtime_ns
 
 
 @functools.lru_cache(maxsize=8)

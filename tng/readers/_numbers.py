@@ -7,13 +7,12 @@ import warnings
 
 import numpy as np
 
-from tng.records import DataError, FormatError, SamplingError
+from tng.records import RATES_HZ, DataError, FormatError, SamplingError
 from tng.sources import RawFile
 
 LARGEST_BYTES = 32 << 20           # text of one component; an hour at 200 Hz takes 11 MB
 MOST_SAMPLES = 2_000_000           # of one component; 2.7 h at 200 Hz
 LONGEST_NUMBER = 64                # characters
-RATES_HZ = (1, 1000)
 # Rates whose interval has no short decimal form, so that files print it rounded.
 ODD_RATES_HZ = (30, 32, 60, 64, 120, 128, 150, 240, 256, 300, 512, 600)
 NUMERIC = b"0123456789+-.eEdD \t\r\n\f\v"

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tng.records import DataError, FormatError, SamplingError
+from tng.records import RATES_HZ, DataError, FormatError, SamplingError
 from tng.sources import RawFile
 
 AXES = "xyz"
@@ -25,7 +25,6 @@ MOST_BYTES, MOST_LINE_BYTES = 16 << 20, 256 << 10                   # of a file,
 MOST_PACKETS, MOST_SAMPLES = 90_000, 4096                           # of a day, a packet
 LARGEST_GAL = 1e6                                                      # a thousand g
 LATEST_S = 4102444800.0                                             # the year 2100
-RATES_HZ = (1, 1000)
 LAG_S = 0.19             # median time from a packet's last sample to its arrival at the server
 CLOCK_WITHIN_S = 1.0     # device clocks that are off by more are corrected
 # In parts of a packet's nominal length: 32 samples at 31.25 Hz, 1.024 s.

@@ -15,7 +15,7 @@ import numpy as np
 
 from tng.readers import _mat5
 from tng.readers.options import Options
-from tng.records import ComponentError, FormatError, Record, SamplingError, check_pga
+from tng.records import RATES_HZ, ComponentError, FormatError, Record, SamplingError, check_pga
 from tng.sources import RawFile
 
 NAME = "afad-mat"
@@ -24,7 +24,6 @@ LICENCE = "AFAD waveform; no redistribution permission known"
 
 FULL_NAME = re.compile(r"(?P<time>\d{14})_(?P<station>\d{1,4})")
 WINDOW_NAME = re.compile(r"AFAD\.(?P<station>\d{4})\.\d+_(?P<time>\d{12})[PSN]\d+_EV_\d+")
-RATES_HZ = (1, 1000)  # outside it no accelerograph samples; a rate far off would also make resampling explode
 
 
 def sniff(head: bytes, name: str) -> bool:

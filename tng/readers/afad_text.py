@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 import numpy as np
 
 from tng.readers.options import Options
-from tng.records import ComponentError, DataError, FormatError, Record, SamplingError, UnitsError, check_pga
+from tng.records import RATES_HZ, ComponentError, DataError, FormatError, Record, SamplingError, UnitsError, check_pga
 from tng.sources import RawFile
 
 NAME = "afad-text"
@@ -25,7 +25,6 @@ HEADER_LINES = 40  # real ones have 18
 LARGEST_BYTES = 48 << 20  # an hour at 200 Hz takes 30 MB
 MOST_ROWS = 1_000_000
 AXES = {"N-S": "N", "E-W": "E", "U-D": "Z", "N": "N", "E": "E", "U": "Z", "Z": "Z"}
-RATES_HZ = (1, 1000)
 
 
 def sniff(head: bytes, name: str) -> bool:

@@ -21,7 +21,7 @@ from tng.readers._cosmos_header import (SIGNATURE, Header, Series, is_accelerati
                                         scnl, start_of, station_of)
 from tng.readers._fortran import MOST_VALUES, Lines, skip_values, take_values
 from tng.readers.options import Options
-from tng.records import ComponentError, FormatError, RecordError, SamplingError, UnitsError
+from tng.records import RATES_HZ, ComponentError, FormatError, RecordError, SamplingError, UnitsError
 from tng.sources import RawFile
 
 NAME = "cosmos"
@@ -29,7 +29,6 @@ DESCRIPTION = "COSMOS v1.20 (CESMD, .V0C .V1C .V2C): acceleration, one or severa
 LICENCE = "terms of the network that owns the station; CESMD asks for attribution"
 
 END = re.compile(r"\s*(End[- ]of[- ]data|/&)", re.I)
-RATES_HZ = (1, 1000)
 
 GAL_OF_CODE = {2: GAL["g"], 4: 1.0, 7: 2.54, 10: 1.0, 11: GAL["g"] / 1e3, 12: GAL["g"] / 1e6}
 GAL_OF_NAME = {**GAL, "mg": GAL["g"] / 1e3, "microg": GAL["g"] / 1e6, "in/s2": 2.54}

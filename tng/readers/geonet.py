@@ -18,7 +18,7 @@ import numpy as np
 from tng.channels import GAL, ORTHOGONAL_WITHIN_DEG, Channel, azimuth_of, check_peak, iso
 from tng.readers._fortran import MOST_VALUES, Form, Lines, edit_descriptor, skip_values, take_values
 from tng.readers.options import Options
-from tng.records import ComponentError, FormatError, RecordError, SamplingError, UnitsError
+from tng.records import RATES_HZ, ComponentError, FormatError, RecordError, SamplingError, UnitsError
 from tng.sources import RawFile
 
 NAME = "geonet"
@@ -28,7 +28,6 @@ LICENCE = "CC BY 3.0 NZ (GeoNet); attribution required"
 TEXT_LINES = 16
 INTEGERS, REALS = edit_descriptor("(10I8)"), edit_descriptor("(10F8.0)")
 WIDTH, MOST_PER_LINE = 8, 10
-RATES_HZ = (1, 1000)
 BAND = r"bands? (?:are|is)\s+(\d*\.?\d+)\s*-\s*(\d*\.?\d+)\s*Hz\s+and\s+(\d*\.?\d+)\s*-\s*(\d*\.?\d+)\s*Hz"
 PLACE = (r"(\d{1,2})\s+(\d{1,2})\s+(\d{1,2}(?:\.\d+)?)\s*([NS])\s+"
          r"(\d{1,3})\s+(\d{1,2})\s+(\d{1,2}(?:\.\d+)?)\s*([EW])")

@@ -16,7 +16,7 @@ import numpy as np
 
 from tng.channels import Channel, azimuth_of, check_peak, iso
 from tng.readers.options import Options
-from tng.records import ComponentError, DataError, FormatError, SamplingError, UnitsError
+from tng.records import RATES_HZ, ComponentError, DataError, FormatError, SamplingError, UnitsError
 from tng.sources import RawFile
 
 NAME = "knet"
@@ -30,7 +30,6 @@ MOST_ROWS = 250_000             # of eight samples
 HEADER_LINES = 30               # real ones have 17
 JST = timedelta(hours=9)
 DELAY = timedelta(seconds=15)   # of the logger, in Record Time
-RATES_HZ = (1, 1000)
 KIKNET = {"1": "N-S", "2": "E-W", "3": "U-D", "4": "N-S", "5": "E-W", "6": "U-D"}
 BOREHOLE = "123"
 RESOLUTION_GAL = 0.001          # of Max. Acc.

@@ -22,7 +22,7 @@ from tng.readers import _counts, _inventory
 from tng.readers._counts import LICENCE, MOST_SAMPLES
 from tng.readers._inventory import Source
 from tng.readers.options import Options
-from tng.records import DataError, FormatError, RecordError, SamplingError
+from tng.records import RATES_HZ, DataError, FormatError, RecordError, SamplingError
 from tng.sources import RawFile
 
 NAME = "miniseed"
@@ -31,7 +31,6 @@ DESCRIPTION = "miniSEED 2, one or many channels; unit and direction from Station
 HEADER_BYTES = 48
 MOST_RECORDS = 100_000
 LONGEST_GAP_S = 60.0            # within one record
-RATES_HZ = (1, 1000)
 QUALITIES = b"DRQM"
 CONTROL = b"VAST"               # volume, abbreviation, station, time-span headers of a full SEED volume
 TEXT = 0

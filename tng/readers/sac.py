@@ -21,14 +21,13 @@ from tng.readers import _counts, _inventory
 from tng.readers._counts import LICENCE, MOST_SAMPLES
 from tng.readers._inventory import Source
 from tng.readers.options import Options
-from tng.records import DataError, FormatError, SamplingError
+from tng.records import RATES_HZ, DataError, FormatError, SamplingError
 from tng.sources import RawFile
 
 NAME = "sac"
 DESCRIPTION = "SAC binary, one component a file; unit from KUSER0, StationXML or declared"
 
 HEADER_BYTES, FOOTER_BYTES = 632, 176      # version 7 ends with a footer of 22 doubles
-RATES_HZ = (1, 1000)
 UNDEFINED = -12345.0
 DEEPEST_KM = 800.0                         # no earthquake is deeper
 SYNTHETIC = "SYNTHET"                      # KUSER1 of records that tng made

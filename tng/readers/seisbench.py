@@ -22,17 +22,16 @@ import numpy as np
 import pandas as pd
 
 from tng import esm25
-from tng.channels import GAL, Refusal, assemble, iso
+from tng.channels import GAL, Refusal, assemble, iso, number
 from tng.readers import _seisbench_files as files
 from tng.readers.options import Options
-from tng.records import ComponentError, DataError, FormatError, Record, RecordError, SamplingError, UnitsError, check_pga
+from tng.records import RATES_HZ, ComponentError, DataError, FormatError, Record, RecordError, SamplingError, UnitsError, check_pga
 
 NAME = "seisbench"
 DESCRIPTION = "data sets in the SeisBench layout (folders of metadata.csv and waveforms.hdf5), ESM25 and tng's own corpora"
 LICENCE = "the data set's own; its files do not state it"
 
 MOST_SAMPLES = 4_000_000         # a component; an hour at 1000 Hz
-RATES_HZ = (1, 1000)
 YEARS = (1850, 2100)             # of earthquakes and their records
 # What h5py and pandas raise where a file is damaged.
 DAMAGED = (OSError, RuntimeError, ValueError, KeyError, TypeError, ArithmeticError, MemoryError, IndexError, SystemError)
@@ -280,9 +279,9 @@ def unit_kind(text: str) -> tuple[str, float]:
 
 
 def _rate(row: dict, layout: Mapping, name: str) -> float:
-    stated = {"trace_sampling_rate_hz": _number(row.get("trace_sampling_rate_hz")),
-              "1 / trace_dt_s": 1 / (_number(row.get("trace_dt_s")) or np.nan),
-              "sampling_rate of data_format": _number(layout.get("sampling_rate"))}
+    stated = {"trace_sampling_rate_hz": number(row.get("trace_sampling_rate_hz")),
+              "1 / trace_dt_s": 1 / (number(row.get("trace_dt_s")) or np.nan),
+              "sampling_rate of data_format": number(layout.get("sampling_rate"))}
     known = {key: value for key, value in stated.items() if not np.isnan(value)}
     rate_hz = next(iter(known.values()), np.nan)
     if not RATES_HZ[0] <= rate_hz <= RATES_HZ[1]:
@@ -308,19 +307,12 @@ def _tidy(meta: dict) -> None:
         usual, other = f"trace_{phase}_arrival_sample", f"trace_{phase.upper()}_arrival_sample"
         if other in meta:
             meta.setdefault(usual, meta.pop(other))
-        if usual in meta and np.isnan(_number(meta[usual])):
+        if usual in meta and np.isnan(number(meta[usual])):
             del meta[usual]
         elif usual in meta:
-            meta[usual] = _number(meta[usual])
+            meta[usual] = number(meta[usual])
 
 
 def _event(origin) -> str:
     time = pd.to_datetime(str(origin), utc=True, errors="coerce")
     return "" if pd.isna(time) else f"{time:%Y%m%d%H%M%S}"
-
-
-def _number(value) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return np.nan
