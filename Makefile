@@ -9,7 +9,7 @@ PYTHON  ?= python3
 JOBS    ?= 2
 BENCH   ?= $(filter-out benchmarks/seeds.py benchmarks/calibrate_sites.py,$(sort $(wildcard benchmarks/[!_]*.py)))
 
-NOTEBOOKS := 01_data 02_phase0 03_phase1 04_zero_shot 05_vae_baseline 06_hvsr_f0_ncc 07_your_own_records 08_openeew published_generator
+NOTEBOOKS := 01_data 02_phase0 03_phase1 04_zero_shot 05_vae_baseline 06_hvsr_f0_ncc 07_your_own_records openeew published_generator
 BIN       := .venv/bin
 RUNS      := $(if $(TNG_RUNS),$(TNG_RUNS),runs)
 EXECUTED  := $(RUNS)/$(PROFILE)/executed
@@ -63,8 +63,9 @@ seeds: .venv/.ready
 bench: .venv/.ready
 	@set -e; for script in $(BENCH); do echo "== $$script"; $(BIN)/python $$script; done
 
-# Without find-links: a local build of torch ("+cpu") must not get into the file.
-lock: .venv/.ready
+# Not after .venv/.ready, which takes the old versions first. Without find-links: a local build of torch ("+cpu") must not get into the file.
+lock:
+	@$(BIN)/uv --version >/dev/null 2>&1 || { $(PYTHON) -m venv .venv && $(BIN)/pip install -q uv; }
 	env -u UV_FIND_LINKS $(BIN)/uv pip compile -q --universal --python-version 3.11 --extra test --extra book \
 	  -c constraints.in --no-header --no-annotate pyproject.toml -o constraints.txt
 

@@ -1,0 +1,15 @@
+"""Is a generator any good?  The paper's score, exactly as published, and what an engineer needs beside it.
+
+`paper` holds the published score, the other modules one family of measures each; `scoreboard` puts them into one
+table, with intervals, with what real records reach against real ones, and with baselines that need no network.
+"""
+
+from tng.scoring.paper import (
+    F0_BINS_HZ, Measures, compare, curve_error, f0_histogram, f0_lists, interleaved, measure, ncc, ncc_pairs, ncc_stations,
+    readable, reference_scores, score_f0, similarity, similarity_matrix,
+)
+
+__all__ = [
+    "F0_BINS_HZ", "Measures", "compare", "curve_error", "f0_histogram", "f0_lists", "interleaved", "measure", "ncc",
+    "ncc_pairs", "ncc_stations", "readable", "reference_scores", "score_f0", "similarity", "similarity_matrix",
+]
