@@ -1,0 +1,243 @@
+"""Have two sets of records one law?  Distances, tests, classifiers and neighbourhoods on their features.
+
+Features are arrays (records, values), for example ln HVSR at log-spaced frequencies; records that share an earthquake are
+told by their group.  Groups of the two sides are different ones, even if they have the same name.
+
+A distance between sets of the size usual here is far from zero for sets of one law, and a classifier's accuracy far from
+one half: look at the permutation p, or at the same number for real against real.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from scipy.spatial.distance import cdist
+
+from tng.scoring.resampling import enough, event_codes, permuted_labels
+
+NEIGHBOURS = 5          # of density and coverage
+COMPONENTS = 10         # principal components that the logistic classifier sees
+
+
+class Tested(NamedTuple):
+    """A measure, and the probability of as large a one if both sides had one law."""
+
+    value: float
+    p: float
+
+
+def standardised(real, generated, *, pooled: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Features brought to one scale: minus the real mean, divided by the real standard deviation.
+
+    Needed where they have different units.  Features that do not vary among real records are only centred.
+
+    Parameters
+    ----------
+    pooled : bool
+        Mean and deviation of both sides together.  Permutation tests need this: what is done to the features must not know
+        the labels.
+    """
+    real, generated = enough("standardising", real, generated)
+    reference = np.concatenate([real, generated]) if pooled else real
+    scale = reference.std(axis=0)
+    scale = np.where(scale > 1e-12 * np.abs(reference).max(axis=0), scale, 1.0)       # rounding is no variation
+    return (real - reference.mean(axis=0)) / scale, (generated - reference.mean(axis=0)) / scale
+
+
+def _codes(groups_x, groups_y, n: int, m: int) -> np.ndarray:
+    """A number for each group of both sides, shape (n + m,); without groups each record is one."""
+    sides = []
+    for groups, size, side in ((groups_x, n, "real"), (groups_y, m, "generated")):
+        codes = np.arange(size) if groups is None else event_codes(groups)
+        if codes.shape != (size,):
+            raise ValueError(f"{size} {side} records but {codes.size} groups; one each is needed")
+        sides.append(codes + (sides[0].max() + 1 if sides else 0))
+    return np.concatenate(sides)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Euclidean distances among all records of both sides, from which many measures come at once.
+
+    Build it with `Pairs.of`; `take` gives a bootstrap sample without measuring anything again.
+
+    Attributes
+    ----------
+    distances : array, shape (n + m, n + m)
+        The real records come first.
+    n : int
+        How many are real.
+    groups : array of int, shape (n + m,)
+        Number of the event of each record.  Two records of one event are no pair of either side: they are alike because they
+        share the event, and in a bootstrap sample because they are the same record.
+    bandwidth : float
+        Of the kernel exp(-d²/(2·bandwidth²)).
+    """
+
+    distances: np.ndarray
+    n: int
+    groups: np.ndarray
+    bandwidth: float
+
+    @classmethod
+    def of(cls, real, generated, groups_x=None, groups_y=None, bandwidth: float | None = None) -> Pairs:
+        """Distances of features (records, values).
+
+        Parameters
+        ----------
+        groups_x, groups_y : arrays, optional
+            Event of each real and generated record; each record is one of its own if not given.
+        bandwidth : float, optional
+            The median distance of all pairs if not given (Gretton et al., 2012, section 8).
+
+        Raises
+        ------
+        ValueError
+            For fewer than five records a side, other widths, values that are not finite, a bandwidth that is not positive.
+        """
+        x, y = (values.reshape(len(values), -1) for values in enough("distances", real, generated))
+        if bandwidth is not None and not bandwidth > 0:
+            raise ValueError(f"bandwidth {bandwidth}; a positive number is needed")
+        both = np.concatenate([x, y])
+        distances = cdist(both, both)
+        return cls(distances, len(x), _codes(groups_x, groups_y, len(x), len(y)), bandwidth or _median_distance(distances))
+
+    def take(self, rows_x, rows_y) -> Pairs:
+        """The same for some of the real and some of the generated records; rows may come more than once."""
+        rows = np.concatenate([np.asarray(rows_x, dtype=int), self.n + np.asarray(rows_y, dtype=int)])
+        return replace(self, distances=self.distances[rows[:, None], rows], n=len(rows_x), groups=self.groups[rows])
+
+    def similarities(self, statistic: str) -> np.ndarray:
+        """Of all pairs: the kernel for ``"mmd"``, minus the distance for ``"energy"``."""
+        if statistic == "mmd":
+            return np.exp(-(self.distances**2) / (2 * self.bandwidth**2))
+        if statistic == "energy":
+            return -self.distances
+        raise ValueError(f"statistic {statistic!r}; 'mmd' or 'energy' is needed")
+
+    def contrast(self, statistic: str, labels=None) -> np.ndarray:
+        """Mean similarity within each side minus twice that across, shape (labellings,).
+
+        With the kernel this is the unbiased MMD² (Gretton et al., 2012, eq. 3), with minus the distance the energy
+        distance (Székely and Rizzo, 2013) as a U-statistic.  Its expectation is zero for two sides of one law.
+
+        Parameters
+        ----------
+        labels : array of bool, shape (labellings, n + m), optional
+            Which records count as real; those that are if not given.  Records of one group must have one label.
+
+        Returns
+        -------
+        array
+            NaN where a side has no two records of different groups.
+        """
+        size = len(self.groups)
+        labels = (np.arange(size) < self.n)[None] if labels is None else labels
+        alike = self.groups[:, None] == self.groups
+        similar = np.where(alike, 0.0, self.similarities(statistic))
+        real = labels.astype(np.float64)
+        # sums over ordered pairs: real-real, real-any, and by difference the others
+        within_x, any_x, total = ((real @ similar) * real).sum(axis=1), real @ similar.sum(axis=1), similar.sum()
+        across, within_y = any_x - within_x, total - 2 * any_x + within_x
+        n, twins = real.sum(axis=1), real @ alike.sum(axis=1)
+        pairs_x, pairs_y = n**2 - twins, (size - n) ** 2 - (alike.sum() - twins)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            value = within_x / pairs_x + within_y / pairs_y - 2 * across / (n * (size - n))
+        return np.where((pairs_x > 0) & (pairs_y > 0), value, np.nan)
+
+    def test(self, statistic: str, rng: np.random.Generator, times: int = 499) -> Tested:
+        """The contrast, and its p by exchanging events between the sides (see `permuted_labels`).
+
+        All labellings are compared in one matrix product.  The smallest p is 1 / (times + 1).
+
+        Raises
+        ------
+        ValueError
+            If all records of a side are of one event.
+        """
+        labels = permuted_labels(np.arange(len(self.groups)) < self.n, self.groups, rng, times)
+        value = self.contrast(statistic)[0]
+        if np.isnan(value):
+            raise ValueError(f"all {self.n} real or all {len(self.groups) - self.n} generated records are of one event; "
+                             "a test needs two events a side")
+        draws = self.contrast(statistic, labels)
+        slack = 1e-9 * np.abs(self.similarities(statistic)).max()            # the same labelling, summed in another order
+        return Tested(float(value), (1 + int((~(draws < value - slack)).sum())) / (times + 1))
+
+    # --- neighbourhoods (Naeem et al., 2020) ---------------------------------------------------------------------
+
+    def _balls(self, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Distance to the k-th nearest record of the own side but another event: radii of real and of generated balls.
+
+        NaN, which holds nothing but copies of its centre, where there are fewer; a side of n records has n - 1 at most.
+        """
+        if k < 1:
+            raise ValueError(f"{k} neighbours; at least one is needed")
+        apart = np.where(self.groups[:, None] == self.groups, np.inf, self.distances)
+        radii = []
+        for side in (apart[: self.n, : self.n], apart[self.n:, self.n:]):
+            last = min(k, len(side) - 1) - 1
+            radius = np.partition(side, last, axis=1)[:, last]
+            radii.append(np.where(np.isinf(radius), np.nan, radius))
+        return radii[0], radii[1]
+
+    def _inside(self, k: int, whose: int) -> np.ndarray:
+        """(real, generated): is the record of the other side inside the ball of a real (0) or generated (1) one?"""
+        across = self.distances[: self.n, self.n:]
+        radius = self._balls(k)[whose]
+        return (across < (radius[:, None] if whose == 0 else radius)) | (across == 0)    # a ball of radius 0 holds its centre
+
+    def density(self, k: int = NEIGHBOURS) -> float:
+        """How many real neighbourhoods hold a generated record, on average, relative to k; 1 for one law (eq. 3)."""
+        return float(self._inside(k, 0).sum(axis=0).mean() / k)
+
+    def coverage(self, k: int = NEIGHBOURS) -> float:
+        """Share of real records with a generated one among their neighbours (eq. 4); see `expected_coverage`."""
+        return float(self._inside(k, 0).any(axis=1).mean())
+
+    def precision(self, k: int = NEIGHBOURS) -> float:
+        """Share of generated records inside any real neighbourhood (Kynkäänniemi et al., 2019)."""
+        return float(self._inside(k, 0).any(axis=0).mean())
+
+    def recall(self, k: int = NEIGHBOURS) -> float:
+        """Share of real records inside any generated neighbourhood (Kynkäänniemi et al., 2019)."""
+        return float(self._inside(k, 1).any(axis=1).mean())
+
+
+def _median_distance(distances: np.ndarray) -> float:
+    """Median over pairs; over those that differ if most are copies; 1 if all are."""
+    pairs = distances[np.triu_indices(len(distances), 1)]
+    return float(np.median(pairs) or np.median(pairs[pairs > 0] if (pairs > 0).any() else [1.0]))
+
+
+def expected_coverage(n: int, m: int, k: int = NEIGHBOURS) -> float:
+    """Coverage to be expected of n real and m generated records of one law, which is below 1 (Naeem et al., 2020, lemma 2)."""
+    before = np.arange(1, k + 1)
+    return float(1 - np.prod((n - before) / (n + m - before)))
+
+
+def mmd2(real, generated, bandwidth: float | None = None) -> float:
+    """Unbiased squared maximum mean discrepancy with a Gaussian kernel (Gretton et al., 2012, eq. 3).
+
+    Around zero, and as often below as above, for two sets of one law.  For its p see `Pairs.test`.
+
+    Parameters
+    ----------
+    real, generated : arrays, shape (records, values)
+    bandwidth : float, optional
+        The median distance of all pairs if not given.
+    """
+    return float(Pairs.of(real, generated, bandwidth=bandwidth).contrast("mmd")[0])
+
+
+def energy_distance(real, generated) -> float:
+    """Energy distance sqrt(2·E|X-Y| - E|X-X'| - E|Y-Y'|), in units of sqrt(feature) (Székely and Rizzo, 2013).
+
+    The V-statistic, as `scipy.stats.energy_distance`, which knows one value a record only.  It is positive for any two sets:
+    compare it with that of real against real.
+    """
+    pairs = Pairs.of(real, generated)
+    d, n = pairs.distances, pairs.n
+    return float(np.sqrt(max(2 * d[:n, n:].mean() - d[:n, :n].mean() - d[n:, n:].mean(), 0.0)))
