@@ -85,6 +85,18 @@ def bootstrap_rows(events, rng: np.random.Generator) -> np.ndarray:
     return np.concatenate([members[one] for one in rng.integers(len(members), size=len(members))])
 
 
+def bootstrap_weights(events, times: int, rng: np.random.Generator) -> np.ndarray:
+    """How often each record is in each of many bootstrap samples by event, shape (times, records), float64.
+
+    Means of all samples are then one matrix product: ``weights @ values / weights.sum(axis=1, keepdims=True)``.
+    """
+    codes = event_codes(events)
+    if len(codes) == 0:
+        raise ValueError("no records to draw from")
+    count = int(codes.max()) + 1
+    return rng.multinomial(count, np.full(count, 1 / count), size=times)[:, codes].astype(np.float64)
+
+
 def shared_bootstrap(stations: Sequence, rng: np.random.Generator, smallest: int = 2) -> list[np.ndarray]:
     """Rows of a bootstrap sample for each of several stations; an earthquake is drawn for all stations or for none.
 

@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.spatial.distance import cdist
+from sklearn.covariance import ledoit_wolf
 
 from tng.scoring.resampling import enough, event_codes, permuted_labels
 
 NEIGHBOURS = 5          # of density and coverage
-COMPONENTS = 10         # principal components that the logistic classifier sees
 
 
 class Tested(NamedTuple):
@@ -46,7 +46,7 @@ def standardised(real, generated, *, pooled: bool = False) -> tuple[np.ndarray, 
     return (real - reference.mean(axis=0)) / scale, (generated - reference.mean(axis=0)) / scale
 
 
-def _codes(groups_x, groups_y, n: int, m: int) -> np.ndarray:
+def group_codes(groups_x, groups_y, n: int, m: int) -> np.ndarray:
     """A number for each group of both sides, shape (n + m,); without groups each record is one."""
     sides = []
     for groups, size, side in ((groups_x, n, "real"), (groups_y, m, "generated")):
@@ -102,7 +102,7 @@ class Pairs:
             raise ValueError(f"bandwidth {bandwidth}; a positive number is needed")
         both = np.concatenate([x, y])
         distances = cdist(both, both)
-        return cls(distances, len(x), _codes(groups_x, groups_y, len(x), len(y)), bandwidth or _median_distance(distances))
+        return cls(distances, len(x), group_codes(groups_x, groups_y, len(x), len(y)), bandwidth or _typical(distances[np.triu_indices(len(both), 1)]))
 
     def take(self, rows_x, rows_y) -> Pairs:
         """The same for some of the real and some of the generated records; rows may come more than once."""
@@ -206,10 +206,9 @@ class Pairs:
         return float(self._inside(k, 1).any(axis=1).mean())
 
 
-def _median_distance(distances: np.ndarray) -> float:
-    """Median over pairs; over those that differ if most are copies; 1 if all are."""
-    pairs = distances[np.triu_indices(len(distances), 1)]
-    return float(np.median(pairs) or np.median(pairs[pairs > 0] if (pairs > 0).any() else [1.0]))
+def _typical(distances: np.ndarray) -> float:
+    """Median; over those that are not zero if most pairs are copies; 1 if all are."""
+    return float(np.median(distances) or np.median(distances[distances > 0] if (distances > 0).any() else [1.0]))
 
 
 def expected_coverage(n: int, m: int, k: int = NEIGHBOURS) -> float:
@@ -241,3 +240,60 @@ def energy_distance(real, generated) -> float:
     pairs = Pairs.of(real, generated)
     d, n = pairs.distances, pairs.n
     return float(np.sqrt(max(2 * d[:n, n:].mean() - d[:n, :n].mean() - d[n:, n:].mean(), 0.0)))
+
+
+def frechet(real, generated) -> float:
+    """Squared Fréchet distance of two Gaussian laws: |µx-µy|² + tr(Σx + Σy - 2·(Σx·Σy)^½) (Dowson and Landau, 1982).
+
+    The number behind the FID (Heusel et al., 2017), there on the features of a classifier of photographs, here on those
+    given.  Covariances are shrunk (Ledoit and Wolf, 2004), since there are seldom more records than features.
+
+    It is never zero for two different sets: with 50 records a side it may be mostly chance.  Print the value for real against
+    real of the same numbers beside it.  In squared units of the features; bring features of different units to one scale
+    first (`standardised`).
+
+    Parameters
+    ----------
+    real, generated : arrays, shape (records, values)
+    """
+    x, y = (values.reshape(len(values), -1) for values in enough("Fréchet distance", real, generated))
+    cov_x, cov_y = (ledoit_wolf(values)[0] if np.ptp(values, axis=0).any() else np.zeros((values.shape[1],) * 2) for values in (x, y))
+    size, axes = np.linalg.eigh(cov_x)
+    root = (axes * np.sqrt(np.maximum(size, 0))) @ axes.T
+    common = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ cov_y @ root), 0)).sum()
+    distance = ((x.mean(axis=0) - y.mean(axis=0)) ** 2).sum() + np.trace(cov_x) + np.trace(cov_y) - 2 * common
+    return float(max(distance, 0.0))
+
+
+def neighbour_distance(values) -> float:
+    """Median distance to the nearest other record: how far apart different records of a law are; 1 if all are copies."""
+    distances = cdist(np.reshape(values, (len(values), -1)), np.reshape(values, (len(values), -1)))
+    np.fill_diagonal(distances, np.inf)
+    return _typical(distances.min(axis=1))
+
+
+def effective_number(values, apart: float | None = None) -> float:
+    """How many different records there are: the Vendi score (Friedman and Dieng, 2023).
+
+    exp of the entropy of the eigenvalues of K/n, where K is the kernel exp(-2·(d/apart)²): n for records far apart, 1 for
+    copies of one, k for equally many copies of k records far apart.
+
+    Parameters
+    ----------
+    values : array, shape (records, values)
+    apart : float, optional
+        How far apart different records are; of pairs at this distance the kernel is 0.14.  To compare sets take the same
+        for all, `neighbour_distance` of the real one, and as many records of each; the set's own if not given.
+
+    Raises
+    ------
+    ValueError
+        For fewer than five records, values that are not finite, a distance that is not positive.
+    """
+    x = enough("effective number", values, values)[0].reshape(len(values), -1)
+    apart = neighbour_distance(x) if apart is None else apart
+    if not apart > 0:
+        raise ValueError(f"records {apart} apart; a positive distance is needed")
+    share = np.linalg.eigvalsh(np.exp(-2 * (cdist(x, x) / apart) ** 2) / len(x))
+    share = share[share > 1e-15]
+    return float(np.exp(-(share * np.log(share)).sum()))
