@@ -31,7 +31,7 @@ DASHES = {                               # the second channel; solid: records, a
     "phase-randomised": "-.", "phase + envelope": (0, (4, 1, 1, 1, 1, 1)), "stochastic": (0, (5, 2)),
 }
 MARKERS = {
-    "held-out": "o", "training": ".", "TimesNet-Gen": "^", "zero-shot": "v", "VAE": "s", "average": "D", "replay": "x",
+    "held-out": "o", "training": "+", "TimesNet-Gen": "^", "zero-shot": "v", "VAE": "s", "average": "D", "replay": "x",
     "unit-norm mix": "P", "phase-randomised": "<", "phase + envelope": ">", "stochastic": "*", "reconstruction": "d",
 }
 OTHER = "#117733", "-", "h"              # of a generator that nobody knows
@@ -68,7 +68,7 @@ def line(name: str) -> dict:
     return {"color": colour(name), "ls": dash(name)}
 
 
-def _plain_axis(axis, values=(1, 2, 5)) -> None:
+def plain_axis(axis, values=(1, 2, 5)) -> None:
     """Numbers such as 0.02 on a logarithmic axis, at those multiples of each power of ten that leave room."""
     low, high = sorted(axis.get_view_interval())
     decades = np.log10(high / low)
@@ -98,7 +98,7 @@ def log_period(ax: Axes, low_s: float, high_s: float) -> Axes:
     """A logarithmic axis of periods with plain numbers [s]."""
     ax.set_xscale("log")
     ax.set_xlim(low_s, high_s)
-    _plain_axis(ax.xaxis, (1, 2, 5) if high_s / low_s < 50 else (1, 3))
+    plain_axis(ax.xaxis, (1, 2, 5) if high_s / low_s < 50 else (1, 3))
     ax.set_xlabel("Period [s]")
     return ax
 
