@@ -19,8 +19,8 @@ FARTHEST = 0.35         # shift in ln f that is looked for, to either side: a fa
 def _both(name: str, real, generated) -> tuple[np.ndarray, np.ndarray]:
     real, generated = np.asarray(real, dtype=np.float64), np.asarray(generated, dtype=np.float64)
     if real.shape != generated.shape or real.ndim < 1 or real.shape[-1] < 3:
-        raise ValueError(f"{name}: curves of shape {real.shape} and {generated.shape}; two of one shape (..., frequencies), with three "
-                         "frequencies or more, are needed")
+        raise ValueError(f"{name}: curves of shape {real.shape} and {generated.shape}; two of one shape (..., frequencies), with "
+                         "three frequencies or more, are needed")
     return real, generated
 
 

@@ -139,8 +139,8 @@ def split_by_event(events, sizes: tuple[int, int], rng: np.random.Generator) -> 
     """
     members = _members(event_codes(events)) if len(events) else []
     if len(members) < 2 or min(sizes) < 1:
-        raise ValueError(f"{len(events)} records of {len(members)} events to be split into {sizes[0]} and {sizes[1]}; two sides that share "
-                         "no event need two events, and one record each")
+        raise ValueError(f"{len(events)} records of {len(members)} events to be split into {sizes[0]} and {sizes[1]}; two sides "
+                         "that share no event need two events, and one record each")
     sides: tuple[list, list] = ([], [])
     for one in rng.permutation(len(members)):
         missing = [1 - len(side) / size for side, size in zip(sides, sizes)]

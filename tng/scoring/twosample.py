@@ -102,7 +102,8 @@ class Pairs:
             raise ValueError(f"bandwidth {bandwidth}; a positive number is needed")
         both = np.concatenate([x, y])
         distances = cdist(both, both)
-        return cls(distances, len(x), group_codes(groups_x, groups_y, len(x), len(y)), bandwidth or _typical(distances[np.triu_indices(len(both), 1)]))
+        bandwidth = bandwidth or _typical(distances[np.triu_indices(len(both), 1)])
+        return cls(distances, len(x), group_codes(groups_x, groups_y, len(x), len(y)), bandwidth)
 
     def take(self, rows_x, rows_y) -> Pairs:
         """The same for some of the real and some of the generated records; rows may come more than once."""
@@ -257,7 +258,8 @@ def frechet(real, generated) -> float:
     real, generated : arrays, shape (records, values)
     """
     x, y = (values.reshape(len(values), -1) for values in enough("Fréchet distance", real, generated))
-    cov_x, cov_y = (ledoit_wolf(values)[0] if np.ptp(values, axis=0).any() else np.zeros((values.shape[1],) * 2) for values in (x, y))
+    cov_x, cov_y = (ledoit_wolf(values)[0] if np.ptp(values, axis=0).any() else np.zeros((values.shape[1],) * 2)
+                    for values in (x, y))
     size, axes = np.linalg.eigh(cov_x)
     root = (axes * np.sqrt(np.maximum(size, 0))) @ axes.T
     common = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ cov_y @ root), 0)).sum()
