@@ -10,6 +10,7 @@ Where records occur several times, the f0 itself names the record: ``events=f0_h
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ import pandas as pd
 from scipy import stats
 
 from tng.scoring.histograms import F0_BINS_HZ, F0Lists, draw_shares, f0_counts, outside, per_station, shares, station_lists
-from tng.scoring.paper import interleaved, matched, ncc, ncc_pairs, ncc_stations, scores_of_shares, summary
+from tng.scoring.paper import interleaved, matched, matched_shares, ncc, scores_of_shares, summary
 from tng.scoring.resampling import bootstrap_rows, enough, event_codes, interval, permuted_labels
 
 SHIFT_HZ = 0.05                                  # between the origins that are tried
@@ -236,8 +237,12 @@ def binning_strip(real: F0Lists, generated: F0Lists) -> pd.DataFrame:
         Naming a station of which no f0 is inside.
     """
     lists = matched(real, generated)
-    rows = {name: _strip_row(*lists, bins_hz) for name, bins_hz in BINNINGS.items()}
-    shifted = pd.DataFrame([_strip_row(*lists, bins_hz) for bins_hz in shifted_bins()])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")                          # one is enough
+        rows = {name: _strip_row(*lists, bins_hz) for name, bins_hz in BINNINGS.items()}
+        shifted = pd.DataFrame([_strip_row(*lists, bins_hz) for bins_hz in shifted_bins()])
+    if missed := max(row["outside"] for row in rows.values()):
+        warnings.warn(f"{missed} f0 values lie outside 1-20 Hz and in no bin: see the column `outside`", stacklevel=2)
     for name, pick in (("lowest", shifted.min()), ("highest", shifted.max())):
         rows[f"20 linear, moved: {name}"] = dict(pick)
     for name, distance in (("W1", _w1), ("KS", lambda a, b: stats.ks_2samp(a, b).statistic)):
@@ -253,7 +258,8 @@ def shifted_bins(step_hz: float = SHIFT_HZ) -> list[np.ndarray]:
 
 def _strip_row(real: dict, generated: dict, bins_hz) -> dict:
     missed = sum(outside(f0_hz, bins_hz) for f0_hz in [*real.values(), *generated.values()])
-    return {"SxS": ncc_stations(real, generated, bins_hz), "2Sx2S": ncc_pairs(real, generated, bins_hz), "outside": missed}
+    stations, pairs, _ = scores_of_shares(*(one[None] for one in matched_shares(real, generated, bins_hz)))[0]
+    return {"SxS": stations, "2Sx2S": pairs, "outside": missed}
 
 
 def _bin_free_row(real: dict, generated: dict, distance) -> dict:
