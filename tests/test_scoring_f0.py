@@ -211,6 +211,7 @@ def test_compare_f0_of_copies_constants_and_shifts(lists):
     assert table.loc["C", "W1"] > table.loc["C", "W1 chance"] > 0
     assert (table["W1 low"] <= table["W1"]).all() and (table["W1"] <= table["W1 high"]).all()
     assert np.isnan(f0.compare_f0(constant, lists, draws=10).loc["B", "sigma ratio"])
+    assert f0.lognormal_f0(constant["B"], draws=10).sigma_ln == 0
     pd.testing.assert_frame_equal(table, f0.compare_f0(list(lists.values()), list(constant.values()), draws=50).set_axis(list("ABCD")))
 
 

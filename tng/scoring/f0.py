@@ -145,15 +145,15 @@ def lognormal_f0(f0_hz, events=None, *, draws: int = 1000, seed: int = 0) -> Log
     rng = np.random.default_rng(seed)
     drawn = [ln_f0[bootstrap_rows(events, rng)] for _ in range(draws)]
     median, centre = ([function(one) for one in drawn] for function in (np.median, np.mean))
-    sigma = ln_f0.std(ddof=1)
+    sigma = _sigma(ln_f0)
 
     def ends(values) -> tuple[float, float]:
         low, high = np.exp(np.percentile(values, [2.5, 97.5]))
         return float(low), float(high)
 
-    low, high = interval(np.array([one.std(ddof=1) if one.size > 1 else np.nan for one in drawn]), sigma, lowest=0)
+    low, high = interval([_sigma(one) for one in drawn], sigma, lowest=0)
     return LognormalF0(
-        float(np.exp(np.median(ln_f0))), ends(median), float(np.exp(ln_f0.mean())), ends(centre), float(sigma), (float(low), float(high)),
+        float(np.exp(np.median(ln_f0))), ends(median), float(np.exp(ln_f0.mean())), ends(centre), sigma, (float(low), float(high)),
         ln_f0.size, np.unique(ln_f0).size, count)
 
 
@@ -217,8 +217,15 @@ def _median_ratio(real, generated) -> float:
 
 
 def _sigma_ratio(real, generated) -> float:
-    sigmas = [np.log(f0_hz).std(ddof=1) if f0_hz.size > 1 else np.nan for f0_hz in (real, generated)]
-    return float(sigmas[1] / sigmas[0]) if sigmas[0] > 0 else np.nan
+    sigma = _sigma(np.log(real))
+    return _sigma(np.log(generated)) / sigma if sigma > 0 else np.nan
+
+
+def _sigma(ln_f0: np.ndarray) -> float:
+    """Standard deviation (n - 1), exactly 0 for equal values, which rounding would let scatter; NaN for a single one."""
+    if ln_f0.size < 2:
+        return np.nan
+    return float(ln_f0.std(ddof=1)) if np.ptp(ln_f0) > 0 else 0.0
 
 
 # --- what the NCC is worth ----------------------------------------------------------------------------
@@ -277,9 +284,9 @@ def smooth_law(f0_hz, bins_hz=F0_BINS_HZ) -> np.ndarray:
     because a record that occurs twice says nothing new.
     """
     ln_f0 = np.log(np.asarray(f0_hz, dtype=np.float64))
-    sigma, spread = ln_f0.std(ddof=1) if ln_f0.size > 1 else 0.0, stats.iqr(ln_f0) / 1.34
+    sigma, spread = _sigma(ln_f0), stats.iqr(ln_f0) / 1.34
     width = 0.9 * (min(sigma, spread) or sigma) * np.unique(ln_f0).size ** -0.2
-    if width == 0:
+    if not width > 0:                                            # a single value, or only one
         return shares(f0_counts([f0_hz], bins_hz))[0]
     edges = np.concatenate([[-np.inf], np.log(bins_hz[1:-1]), [np.inf]])
     return np.diff(stats.norm.cdf((edges[:, None] - ln_f0) / width).mean(axis=1))
