@@ -19,6 +19,7 @@ from tng.catalogue import distance_km
 from tng.corpus import Corpus
 from tng.layout import REJECTED, SPLITS
 from tng.pages import HEIGHT, Picture, Section, as_html, as_markdown, png, tables
+from tng.smoothing import matrix
 
 F0_STATIONS, F0_RECORDS = 200, 50        # most stations, and records of each, of which f0 is computed
 F0_CENTRES_HZ = np.geomspace(*spectra.BAND_HZ, 150)  # 2 % apart
@@ -333,11 +334,12 @@ def site_frequencies(corpus: Corpus) -> tuple[dict[str, np.ndarray], int]:
     freq_hz = fft.rfftfreq(length, 1 / corpus.sampling_rate_hz)
     near = slice(*np.searchsorted(freq_hz, [F0_CENTRES_HZ[0] / 2, 2 * F0_CENTRES_HZ[-1]]))   # 6 sigma of the smoothing
     found = np.full(len(corpus), np.nan)
-    if freq_hz[near].size:
-        smoothing = spectra._window(freq_hz[near], F0_CENTRES_HZ).astype(np.float32)
+    centres_hz = F0_CENTRES_HZ[F0_CENTRES_HZ <= nyquist_hz]
+    if centres_hz.size:
+        smoothing = matrix(freq_hz[near], centres_hz).astype(np.float32)
         for rows, data in corpus.batches(chosen, max(1, 400_000 // corpus.samples)):
             spectrum = fft.rfft(_without_line(data), length, axis=-1)[..., near]
-            found[rows] = _f0_of(spectrum, smoothing, limit_hz[rows])
+            found[rows] = _f0_of(spectrum, smoothing, centres_hz, limit_hz[rows])
     lists = {station: values[~np.isnan(values)] for station in sorted(set(code[chosen]))
              if not np.isnan(values := found[chosen[(code[chosen] == station).to_numpy()]]).all()}
     return lists, int(np.isnan(found[chosen]).sum())
@@ -353,17 +355,17 @@ def _without_line(data: np.ndarray) -> np.ndarray:
     return data
 
 
-def _f0_of(spectrum, smoothing, limit_hz) -> np.ndarray:
+def _f0_of(spectrum, smoothing, centres_hz, limit_hz) -> np.ndarray:
     power = spectrum.real**2 + spectrum.imag**2
     horizontal = (power[:, 0] * power[:, 1]) ** 0.25 @ smoothing
     vertical = np.sqrt(power[:, 2]) @ smoothing
     with np.errstate(over="ignore"):
         curves = horizontal / np.maximum(vertical, np.finfo(np.float32).tiny)
-    outside = F0_CENTRES_HZ > limit_hz[:, None]
+    outside = centres_hz > limit_hz[:, None]
     curves[outside] = 0
     best, last = curves.argmax(axis=1), (~outside).sum(axis=1) - 1
     good = (best > 0) & (best < last) & (vertical > 0).all(axis=1)
-    return np.where(good, F0_CENTRES_HZ[best], np.nan)
+    return np.where(good, centres_hz[best], np.nan)
 
 
 def _f0(corpus: Corpus) -> Section:
