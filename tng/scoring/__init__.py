@@ -9,7 +9,17 @@ from tng.scoring.paper import (
     readable, reference_scores, score_f0, similarity, similarity_matrix,
 )
 
+
+
+def __getattr__(name: str):
+    """`scoreboard` is loaded when it is asked for: it brings scikit-learn along."""
+    if name == "scoreboard":
+        from tng.scoring.board import scoreboard
+        return scoreboard
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 __all__ = [
     "F0_BINS_HZ", "Measures", "compare", "curve_error", "f0_histogram", "f0_lists", "interleaved", "measure", "ncc",
-    "ncc_pairs", "ncc_stations", "readable", "reference_scores", "score_f0", "similarity", "similarity_matrix",
+    "ncc_pairs", "ncc_stations", "readable", "reference_scores", "score_f0", "scoreboard", "similarity", "similarity_matrix",
 ]

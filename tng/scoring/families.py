@@ -1,0 +1,251 @@
+"""The measures of the scoreboard that need more than two summaries: whole distributions, copies, obedience to the station.
+
+Each function takes the recorded side and one generator's features, and gives for each of its measures one `Result` a station.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import sparse
+
+from tng.recordset import RecordSet
+from tng.scoring import novelty, twosample
+from tng.scoring.c2st import Classified, c2st
+from tng.scoring.features import Features
+from tng.scoring.measures import Measure
+from tng.scoring.reference import Reference, Station
+from tng.scoring.samples import once, rows_of
+
+SLOW_DRAWS = 60            # of measures that cost a millisecond each
+SURE = 20                  # equal draws of a floor that does not vary
+ALL = "all"                # what the rows of all stations together are called
+PERMUTATIONS = 499
+
+
+@dataclass
+class Result:
+    """What one measure says of one station; draws of stations are made together, so that they can be pooled draw by draw."""
+
+    value: float
+    draws: np.ndarray = field(default_factory=lambda: np.empty(0))      # bootstrap
+    floor: np.ndarray = field(default_factory=lambda: np.empty(0))      # real against real
+    ceiling: float = np.nan                                             # a copy of the held-out records
+    p: float = np.nan                                                   # where there is a test
+    low: float = np.nan                                                 # interval, where it does not come from draws
+    high: float = np.nan
+    middle: float = np.nan                                              # of a floor that is known without draws
+
+
+@dataclass
+class Candidate:
+    """One generator: its records, their features and their bootstrap samples, station by station."""
+
+    name: str
+    records: RecordSet
+    rows: Mapping[str, np.ndarray]
+    features: Mapping[str, Features]
+    counts: Mapping[str, np.ndarray]                                    # bootstrap (draws, records)
+    alike: Mapping[str, np.ndarray]                                     # correlation of any two records of a station
+
+    def events(self, code: str) -> np.ndarray:
+        return self.records.event[self.rows[code]]
+
+
+Results = list[tuple[Measure, dict[str, Result]]]
+
+
+# --- distributions ----------------------------------------------------------------------------------------------
+
+MMD = Measure("MMD HVSR", "distribution", "small", "squared maximum mean discrepancy of ln HVSR curves")
+ENERGY = Measure("energy EAS", "distribution", "small", "energy distance of ln EAS")
+COVERAGE = Measure("coverage", "distribution", "large", "share of held-out records with a generated one among their neighbours", most=1)
+DENSITY = Measure("density", "distribution", "large", "held-out neighbourhoods that hold a generated record, relative to k")
+C2ST = Measure("C2ST", "distribution", "small", "how often a logistic classifier tells generated from held-out records; 0.5 is guessing", most=1)
+FOREST = Measure("C2ST forest", "distribution", "small", "the same with a random forest, all stations together", most=1)
+
+
+def distribution(reference: Reference, candidate: Candidate) -> Results:
+    """Distances of distributions, neighbourhoods, and variety of each station; classifiers of each and of all stations."""
+    rng = np.random.default_rng([reference.seed, 4])
+    found: dict[Measure, dict[str, Result]] = {}
+
+    def add(measure: Measure, code: str, result: Result) -> None:
+        found.setdefault(measure, {})[code] = result
+
+    for station in reference.stations:
+        code, new = station.code, candidate.features[station.code]
+        sides = rows_of(station.test_counts[:SLOW_DRAWS]), rows_of(candidate.counts[code][:SLOW_DRAWS])
+        for measure, of, statistic in ((MMD, "ln_hvsr", "mmd"), (ENERGY, "ln_eas", "energy")):
+            real = _pool_pairs(reference, station, of)
+            pairs = twosample.Pairs.of(getattr(station.test, of), getattr(new, of), station.pool_events[:len(station.test)],
+                                       candidate.events(code), bandwidth=real.bandwidth)
+            tested = pairs.test(statistic, rng, PERMUTATIONS)
+            add(measure, code, Result(tested.value, _taken(pairs, sides, lambda p: p.contrast(statistic)[0]),
+                                      _floor(reference, station, candidate, of, statistic, lambda p: p.contrast(statistic)[0]), p=tested.p,
+                                      ceiling=0.0))
+        pairs = twosample.Pairs.of(_scaled(station, station.test), _scaled(station, new), station.pool_events[:len(station.test)],
+                                   candidate.events(code))
+        for measure, function in ((COVERAGE, twosample.Pairs.coverage), (DENSITY, twosample.Pairs.density)):
+            add(measure, code, Result(function(pairs), _taken(pairs, sides, function),
+                                      _floor(reference, station, candidate, "everything", measure.name, function), ceiling=1.0))
+        told = c2st(station.test.everything, new.everything, station.pool_events[:len(station.test)], candidate.events(code),
+                    seed=reference.seed)
+        add(C2ST, code, _told(told))
+    if len(reference.stations) > 1:
+        for measure, classifier in ((C2ST, "logistic"), (FOREST, "forest")):
+            add(measure, ALL, _told_together(reference, candidate, classifier))
+    return [*found.items()]
+
+
+def _told(told: Classified) -> Result:
+    """Nothing is drawn for its floor: guessing is right half of the time, and p says what chance adds to that."""
+    return Result(told.value, p=told.p, low=told.low, high=told.high, middle=0.5, ceiling=0.5)
+
+
+def _told_together(reference: Reference, candidate: Candidate, classifier: str) -> Result:
+    """One classifier for all stations; each station's held-out mean is removed first, or it would learn the stations."""
+    real = [station.test.everything for station in reference.stations]
+    new = [candidate.features[station.code].everything for station in reference.stations]
+    told = c2st(np.vstack([x - x.mean(axis=0) for x in real]), np.vstack([y - x.mean(axis=0) for x, y in zip(real, new)]),
+                np.concatenate([station.pool_events[:len(station.test)] for station in reference.stations]),
+                np.concatenate([candidate.events(station.code) for station in reference.stations]), classifier=classifier,
+                seed=reference.seed)
+    return _told(told)
+
+
+def _scaled(station: Station, records: Features) -> np.ndarray:
+    """All curves and measures in standard deviations of the station's recorded ones, each kind with the same weight."""
+    parts = []
+    for of in ("ln_hvsr", "ln_eas", "ln_psa", "ln_measures"):
+        pool, x = getattr(station.pool, of), getattr(records, of)
+        parts.append((x - pool.mean(axis=0)) / (np.maximum(pool.std(axis=0), 1e-9) * np.sqrt(x.shape[1])))
+    return np.hstack(parts)
+
+
+def _pool_pairs(reference: Reference, station: Station, of: str) -> twosample.Pairs:
+    """Distances among all recorded records of a station, on both sides; made once."""
+    if of not in station.pairs:
+        x = _scaled(station, station.pool) if of == "everything" else getattr(station.pool, of)
+        station.pairs[of] = twosample.Pairs.of(x, x, station.pool_events, station.pool_events)
+    return station.pairs[of]
+
+
+def _taken(pairs: twosample.Pairs, sides, function) -> np.ndarray:
+    return np.array([function(pairs.take(a, b)) for a, b in zip(*sides)])
+
+
+def _floor(reference: Reference, station: Station, candidate: Candidate, of: str, name: str, function) -> np.ndarray:
+    """A measure between real sets; the same for all generators with as many records, so kept."""
+    key = name, len(candidate.rows[station.code])
+    if key not in station.kept:
+        floor = reference.floor(station, key[1])
+        station.kept[key] = _taken(_pool_pairs(reference, station, of), (rows_of(floor.first[:SLOW_DRAWS]), rows_of(floor.second[:SLOW_DRAWS])),
+                                   function)
+    return station.kept[key]
+
+
+# --- copies and mixtures ------------------------------------------------------------------------------------------
+
+NEAREST = Measure("nearest training record", "novelty", "small", "largest cross-correlation with a training record, median over records", most=1)
+COPIES = Measure("copies", "novelty", "small", f"share of records that correlate above {novelty.SAME:g} with a training record", most=1)
+MIXED = Measure("explained by training", "novelty", "small", "variance explained by a non-negative mixture of training records, median", most=1)
+PARTS = Measure("records that explain", "novelty", "large", "training records that matter in that mixture, median")
+DISTINCT = Measure("distinct", "novelty", "large", "share of records that differ from each other", most=1)
+ALIKE = Measure("pair correlation", "novelty", "small", "largest cross-correlation of two records of the set, mean over pairs", most=1)
+
+
+def novel(reference: Reference, candidate: Candidate) -> Results:
+    """Copies, mixtures and repetitions, beside what held-out records show against the same training records."""
+    found: dict[Measure, dict[str, Result]] = {}
+    train, test = reference.train.records, reference.test.records
+    for station in reference.stations:
+        code, rate = station.code, test.sampling_rate_hz
+        bank, data = train.data[station.train_rows], candidate.records.data[candidate.rows[code]]
+        if "novelty" not in station.kept:
+            unseen = test.data[station.test_rows]
+            station.kept["novelty"] = _against(unseen, bank, rate)
+            station.kept["alike"] = alike(unseen, rate)
+        resampled = candidate.counts[code], station.test_counts
+        real, new = station.kept["novelty"], _against(data, bank, rate)
+        for measure, mine, unseen in zip((NEAREST, MIXED, PARTS), new, real):
+            found.setdefault(measure, {})[code] = _compared(mine, unseen, _medians, *resampled)
+        copies, unseen = (x[0] > novelty.SAME for x in (new, real))
+        found.setdefault(COPIES, {})[code] = Result(copies.mean(), _means(copies, resampled[0]), np.full(SURE, unseen.mean()), unseen.mean())
+        pairs, unseen = candidate.alike[code], station.kept["alike"]
+        found.setdefault(ALIKE, {})[code] = _compared(pairs, unseen, _mean_pair, *resampled)
+        share = different(unseen) / len(unseen)
+        found.setdefault(DISTINCT, {})[code] = Result(different(pairs) / len(pairs), floor=np.full(SURE, share), ceiling=share)
+    return [*found.items()]
+
+
+def alike(data: np.ndarray, sampling_rate_hz: float) -> np.ndarray:
+    """Largest correlation of any two records of a set."""
+    return novelty.correlations(data, data, sampling_rate_hz=sampling_rate_hz)[0]
+
+
+def different(alike: np.ndarray) -> int:
+    """How many different records there are: those whose correlations link them count as one."""
+    return int(sparse.csgraph.connected_components(sparse.csr_array(alike > novelty.SAME), directed=False)[0])
+
+
+def _against(data: np.ndarray, bank: np.ndarray, sampling_rate_hz: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each record: correlation with the nearest of the bank, r2 of a mixture of the bank, records that matter in it."""
+    correlation, _, _ = novelty.nearest(data, bank, sampling_rate_hz=sampling_rate_hz)
+    mixed = novelty.explained(data, bank)
+    return correlation, mixed["r2"].to_numpy(), mixed["records"].to_numpy(float)
+
+
+def _compared(mine: np.ndarray, unseen: np.ndarray, statistic, mine_counts: np.ndarray, unseen_counts: np.ndarray) -> Result:
+    """A statistic of the generated records beside that of held-out ones.
+
+    The floor's draws differ from the held-out value by what chance does to the held-out records, and by what it does to
+    as many as were generated: two independent bootstrap samples, the second with its noise scaled to that number.
+    """
+    value, draws = statistic(unseen, once(len(unseen)))[0], statistic(unseen, unseen_counts)
+    other = (np.roll(draws, 1) - value) * np.sqrt(len(unseen) / len(mine))
+    return Result(float(statistic(mine, once(len(mine)))[0]), statistic(mine, mine_counts), draws + other, float(value))
+
+
+def _medians(x: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    return np.array([np.median(x[rows]) for rows in rows_of(counts)])
+
+
+def _means(x: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    return counts @ x / counts.sum(axis=1)
+
+
+def _mean_pair(alike: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Mean over pairs of different records; pairs of a record with itself in a resample are no pairs."""
+    apart = alike - np.diag(np.diag(alike))
+    return ((counts @ apart) * counts).sum(axis=1) / (counts.sum(axis=1) ** 2 - (counts**2).sum(axis=1))
+
+
+# --- conditioning -------------------------------------------------------------------------------------------------
+
+OWN = Measure("taken for its station", "conditioning", "large", "share of records whose curves are nearest to their own station's", most=1)
+
+
+def conditioning(reference: Reference, candidate: Candidate) -> Results:
+    """Is a record that was asked of a station taken for one of that station?  Needs two stations with training records."""
+    if len(reference.stations) < 2 or any(len(station.train_rows) == 0 for station in reference.stations):
+        return []
+    known = {station.code: _station_curves(station.train) for station in reference.stations}
+    rng = np.random.default_rng([reference.seed, 6])
+    results = {}
+    for station in reference.stations:
+        code = station.code
+        own = novelty.identify(_station_curves(candidate.features[code]), known) == code
+        if "own" not in station.kept:
+            station.kept["own"] = novelty.identify(_station_curves(station.test), known) == code
+        right, n = station.kept["own"].sum(), len(station.test)
+        # Jeffreys' prior: 20 of 20 right does not mean that the next 50 will be
+        chance = rng.beta(right + 0.5, n - right + 0.5, reference.draws)
+        results[code] = Result(own.mean(), _means(own, candidate.counts[code]), rng.binomial(len(own), chance) / len(own), right / n)
+    return [(OWN, results)]
+
+
+def _station_curves(records: Features) -> np.ndarray:
+    return novelty.station_curves(records.ln_hvsr, records.ln_eas)
