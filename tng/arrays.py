@@ -18,7 +18,9 @@ def acceleration(data, least_samples: int = 2) -> np.ndarray:
     data = np.asarray(data, dtype=np.float64)
     if data.ndim == 0 or data.shape[-1] < least_samples:
         raise ValueError(f"acceleration of shape {data.shape}; (..., samples) with at least {least_samples} samples is needed")
-    if data.size and not np.isfinite(data.sum()):            # the sum is quick, and not finite if any value is not
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = data.sum()                                   # quick, and not finite if any value is not
+    if not np.isfinite(total):
         bad = ~np.isfinite(data).all(axis=-1)
         if bad.any():
             where = "the record" if data.ndim == 1 else f"{bad.sum()} of {bad.size} components, the first at {_first(bad)},"
