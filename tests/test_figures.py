@@ -16,8 +16,8 @@ from tng import figures, surrogate
 from tng.figures import scoreboard, style
 
 RATE = 100.0
-GENERATORS = ["held-out", "training", "TimesNet-Gen", "zero-shot", "VAE", "average", "replay", "unit-norm mix", "phase-randomised",
-              "phase + envelope", "stochastic"]
+GENERATORS = ["held-out", "training", "TimesNet-Gen", "zero-shot", "VAE", "average", "replay", "unit-norm mix",
+              "phase-randomised", "phase + envelope", "stochastic"]
 
 
 @pytest.fixture(scope="module")
@@ -55,18 +55,21 @@ def data_of(ax, label=None, gid=None):
 # Machado, Oliveira and Fernandes (2009): what is left of linear RGB without one kind of cone
 VISIONS = {
     "normal": np.eye(3),
-    "no long waves": np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]),
-    "no middle waves": np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]),
-    "no short waves": np.array([[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]),
+    "no long waves": np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
+                               [-0.003882, -0.048116, 1.051998]]),
+    "no middle waves": np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
+                                 [-0.011820, 0.042940, 0.968881]]),
+    "no short waves": np.array([[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602],
+                                [0.004733, 0.691367, 0.303900]]),
 }
+TO_XYZ = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])
 
 
 def seen(colour, vision) -> np.ndarray:
     """CIE L*a*b* (D65) of a colour as a kind of vision sees it."""
     rgb = np.array(to_rgb(colour))
     linear = np.clip(VISIONS[vision] @ np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4), 0, 1)
-    xyz = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]) @ linear
-    t = xyz / [0.95047, 1.0, 1.08883]
+    t = TO_XYZ @ linear / [0.95047, 1.0, 1.08883]
     f = np.where(t > 216 / 24389, np.cbrt(t), 841 / 108 * t + 4 / 29)
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
@@ -84,7 +87,8 @@ def test_generators_differ_in_more_than_colour():
     assert len(set(without_network)) == len(without_network) and "-" not in without_network
 
 
-@pytest.mark.parametrize("low, high, wanted", [(1, 20, {1, 2, 5, 10, 20}), (0.05, 10, {0.1, 1, 10}), (30, 80, {50}), (0.004, 4, {0.01, 0.1, 1})])
+@pytest.mark.parametrize("low, high, wanted", [
+    (1, 20, {1, 2, 5, 10, 20}), (0.05, 10, {0.1, 1, 10}), (30, 80, {50}), (0.004, 4, {0.01, 0.1, 1})])
 def test_logarithmic_axes_have_plain_numbers(ax, low, high, wanted):
     ax.set_xscale("log")
     ax.set_xlim(low, high)
@@ -225,7 +229,8 @@ def test_psa_ratio_is_to_the_first_set():
     below = sets["VAE"] ** 2                                       # another spread: the shares' ratio is not the medians'
     axes = figures.plot_psa(periods_s, {"held-out": sets["held-out"], "VAE": below}, plt.subplots(2, 1)[1])
     thin = [line.get_ydata() for line in axes[1].lines if line.get_linestyle() == ":"]
-    np.testing.assert_allclose(thin, [np.percentile(below, q, axis=0) / np.percentile(sets["held-out"], q, axis=0) for q in (16, 84)])
+    np.testing.assert_allclose(thin, [np.percentile(below, q, axis=0) / np.percentile(sets["held-out"], q, axis=0)
+                                      for q in (16, 84)])
 
 
 @pytest.mark.parametrize("over, label", [("period", "Period [s]"), ("frequency", "Frequency [Hz]")])
@@ -298,7 +303,8 @@ def test_pairs_state_the_correlation_of_logarithms(ax):
 
 
 def test_attenuation_leaves_out_what_has_no_distance(ax):
-    records = pd.DataFrame({"distance_km": [10.0, 20.0, np.nan, 0.1], "magnitude": [5.0, np.nan, 6.0, 4.0], "value": [3.0, 2.0, 9.0, 5.0]})
+    records = pd.DataFrame({"distance_km": [10.0, 20.0, np.nan, 0.1], "magnitude": [5.0, np.nan, 6.0, 4.0],
+                            "value": [3.0, 2.0, 9.0, 5.0]})
     figures.plot_attenuation(records, ax, ylabel="PGA [cm/s²]", generated=np.full(30, 2.5), name="VAE")
     grey, coloured = ax.collections[:2]
     np.testing.assert_array_equal(grey.get_offsets(), [[20, 2]])
@@ -326,7 +332,8 @@ def test_nearest_distances_have_their_median_and_the_limit_of_chance(ax):
     distances = {"held-out": rng.uniform(0.6, 0.8, 300), "VAE": rng.uniform(0.0, 0.1, 50)}
     figures.plot_nearest(distances, ax, xlabel="Distance [-]")
     marks = [line.get_xdata()[0] for line in ax.lines]
-    np.testing.assert_allclose(marks, [np.median(distances["held-out"]), np.median(distances["VAE"]), np.quantile(distances["held-out"], 0.01)])
+    np.testing.assert_allclose(marks, [np.median(distances["held-out"]), np.median(distances["VAE"]),
+                                       np.quantile(distances["held-out"], 0.01)])
     assert all(patch.get_data().values.sum() == pytest.approx(1) for patch in ax.patches)
     assert "n = 50" in ax.get_legend().get_texts()[1].get_text() and ax.get_ylabel() == "Share of records"
 
@@ -342,11 +349,17 @@ def test_nearest_pair_lies_on_itself_once_moved(records, ax):
 # --- scoreboard -----------------------------------------------------------------------------------------
 
 def board() -> pd.DataFrame:
-    rows = [("VAE", "site", "f0 similarity", 0.5, 0.8, 1.0, "outside"), ("replay", "site", "f0 similarity", 0.9, 0.8, 1.0, "inside"),
-            ("VAE", "engineering", "PGA ratio", 1.3, 0.8, 1.25, "outside"), ("replay", "engineering", "PGA ratio", np.nan, 0.8, 1.25, "not scored"),
-            ("replay", "novelty", "nearest", 0.001, 0.9, 1.1, "outside")]
-    table = pd.DataFrame(rows, columns=["generator", "group", "measure", "value", "floor_low", "floor_high", "verdict"])
-    return pd.concat([table.assign(station="all"), table.iloc[:1].assign(station="A", value=0.95, verdict="inside")], ignore_index=True)
+    rows = [
+        ("VAE", "site", "f0 similarity", 0.5, 0.8, 1.0, "large", "outside"),
+        ("replay", "site", "f0 similarity", 0.9, 0.8, 1.0, "large", "inside"),
+        ("VAE", "engineering", "PGA ratio", 1.3, 0.8, 1.25, "one", "outside"),
+        ("replay", "engineering", "PGA ratio", np.nan, 0.8, 1.25, "one", "not scored"),
+        ("replay", "novelty", "distinct", 0.001, 0.9, 1.1, "large", "outside"),
+    ]
+    table = pd.DataFrame(rows, columns=["generator", "group", "measure", "value", "floor_low", "floor_high", "better", "verdict"])
+    one = table.iloc[:1].assign(station="A", value=0.95, verdict="inside")
+    no_number = one.assign(station="B", group="", measure="", value=np.nan, verdict="not scored")
+    return pd.concat([table.assign(station="all"), one, no_number], ignore_index=True)
 
 
 def boxes(ax) -> dict:
@@ -368,42 +381,52 @@ def test_scoreboard_shows_every_cell_and_on_which_side_it_lies(ax):
     assert kinds == {
         (0, "f0 similarity"): (scoreboard.FAR, ["0.50", "▼▼"]), (1, "f0 similarity"): (scoreboard.INSIDE, ["0.90"]),
         (0, "PGA ratio"): (scoreboard.NEAR, ["1.30", "▲"]), (1, "PGA ratio"): (scoreboard.NOT_SCORED, ["–"]),
-        (0, "nearest"): (scoreboard.NOT_SCORED, ["–"]), (1, "nearest"): (scoreboard.FAR, ["0.001", "▼▼"]),
+        (0, "distinct"): (scoreboard.NOT_SCORED, ["–"]), (1, "distinct"): (scoreboard.FAR, ["0.001", "▼▼"]),
     }
     for kind, _, face in cells.values():
         assert face[:3] == to_rgb(scoreboard.CELLS[kind])
     assert [text.get_text() for text in ax.get_xticklabels()] == ["VAE", "replay", "real\nagainst real"]
-    assert {"site", "engineering", "novelty", "0.80 … 1.25"} <= {text.get_text() for text in ax.texts}
+    texts = [text.get_text() for text in ax.texts]
+    assert {"site", "engineering", "novelty", "0.80 to 1.25", "from 0.80", "from 0.90"} <= set(texts)
+    assert sorted(text for text in texts if text.endswith("out")) == ["0 of 1 out", "1 of 1 out", "1 of 1 out", "1 of 1 out"]
     assert len(ax.get_legend().get_texts()) == 4
 
 
 def test_scoreboard_keeps_groups_together_and_apart(ax):
     table = board()
-    table = pd.concat([table, table.iloc[:1].assign(measure="f0 KS")], ignore_index=True)      # site again, after the others
+    later = [table.iloc[:1].assign(measure=name) for name in ("f0 KS", "NCC SxS")]         # of the site, but after the others
+    table = pd.concat([table, *later], ignore_index=True)
     figures.plot_scoreboard(table, ax)
-    assert [text.get_text() for text in ax.get_yticklabels()] == ["f0 similarity", "f0 KS", "PGA ratio", "nearest"]
-    np.testing.assert_allclose(np.diff(ax.get_yticks()), [1, 1 + scoreboard.HEADING, 1 + scoreboard.HEADING])
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["NCC SxS", "f0 similarity", "f0 KS", "PGA ratio", "distinct"]
+    np.testing.assert_allclose(np.diff(ax.get_yticks()), [1, 1, 1 + scoreboard.HEADING, 1 + scoreboard.HEADING])
 
 
 def test_scoreboard_of_one_station(ax):
     figures.plot_scoreboard(board(), ax, station="A")
     assert {key: kind for key, (kind, _, _) in boxes(ax).items()} == {(0, "f0 similarity"): scoreboard.INSIDE}
     figure, other = figures.scoreboard_panel(board())
-    assert len(boxes(other)) == 6 and figure.get_figheight() < 4
+    assert len(boxes(other)) == 6
+    long = pd.concat([board(), *(board().iloc[:1].assign(measure=f"m{k}") for k in range(30))])
+    width, height = figures.scoreboard_size(long)
+    assert height > figure.get_figheight() + 5 and width == figure.get_figwidth()
 
 
 @pytest.mark.parametrize("change, message", [
     (lambda table: table.drop(columns="floor_low"), "without floor_low"),
-    (lambda table: table[table["station"] == "B"], "no rows of station 'all'"),
-    (lambda table: pd.concat([table, table.iloc[:1]]), "1 cells of the scoreboard have two rows, the first is f0 similarity of VAE"),
+    (lambda table: pd.concat([table, table.iloc[:1]]), "1 cells of the scoreboard have two rows, the first is f0 similarity"),
 ])
 def test_a_table_that_is_no_scoreboard_is_refused(ax, change, message):
     with pytest.raises(ValueError, match=message):
         figures.plot_scoreboard(change(board()), ax)
 
 
-@pytest.mark.parametrize("value, text", [(0.0, "0.00"), (0.0042, "0.004"), (0.123, "0.12"), (1.005, "1.00"), (12.34, "12.3"), (431.2, "431"),
-                                         (-0.5, "\N{MINUS SIGN}0.50"), (np.nan, "–")])
+def test_scoreboard_of_a_station_that_is_not_there(ax):
+    with pytest.raises(ValueError, match="no station 'B' on this scoreboard: it has all, A"):
+        figures.plot_scoreboard(board(), ax, station="B")
+
+
+@pytest.mark.parametrize("value, text", [(0.0, "0.00"), (0.0042, "0.004"), (0.123, "0.12"), (1.005, "1.00"), (12.34, "12.3"),
+                                         (431.2, "431"), (-0.5, "\N{MINUS SIGN}0.50"), (np.nan, "–")])
 def test_numbers_have_three_digits(value, text):
     assert scoreboard.number(value) == text
 
@@ -414,7 +437,7 @@ def test_numbers_have_three_digits(value, text):
     (0.8, 1.0, 1.21, "outside", (scoreboard.FAR, "▲▲")),
     (0.8, 1.0, 0.59, "outside", (scoreboard.FAR, "▼▼")),
     (1.0, 1.0, 0.999, "outside", (scoreboard.FAR, "▼▼")),          # a band without width
-    (np.nan, np.nan, 0.5, "outside", (scoreboard.NEAR, "")),
+    (np.nan, np.nan, 0.5, "outside", (scoreboard.NEAR, "×")),
     (0.8, 1.0, 0.9, "not scored", (scoreboard.NOT_SCORED, "")),
 ])
 def test_the_width_of_the_band_is_the_unit(low, high, value, verdict, expected):

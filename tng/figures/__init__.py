@@ -13,7 +13,7 @@ from tng.figures.records import (
     spectrogram_panels,
 )
 from tng.figures.response import plot_correlation, plot_psa, plot_residuals
-from tng.figures.scoreboard import plot_scoreboard, scoreboard_panel
+from tng.figures.scoreboard import plot_scoreboard, scoreboard_panel, scoreboard_size
 from tng.figures.scores import plot_nearest, plot_nearest_pair, plot_references, plot_similarity, similarity_panels
 from tng.figures.spectra import (
     lognormal_band, plot_curves, plot_eas, plot_f0, plot_f0_density, plot_hvsr, plot_published, station_panels,
@@ -28,6 +28,6 @@ __all__ = [
     "plot_magnitude_distance", "plot_map", "plot_motion", "plot_nearest", "plot_nearest_pair", "plot_pairs", "plot_psa",
     "plot_published", "plot_qq", "plot_record_counts", "plot_references", "plot_residuals", "plot_scoreboard",
     "plot_similarity", "plot_spectrogram", "plot_station_f0", "plot_stations", "plot_traces", "plot_waveforms", "say",
-    "scoreboard_panel", "similarity_panels", "smooth_envelope", "spectrogram_panels",
+    "scoreboard_panel", "scoreboard_size", "similarity_panels", "smooth_envelope", "spectrogram_panels",
     "station_panels", "use_style",
 ]
