@@ -98,8 +98,8 @@ def c2st(real, generated, groups_x=None, groups_y=None, *, classifier: str = "lo
     both, is_real = np.concatenate([x, y]), np.arange(len(groups)) < len(x)
     folds = min(folds, *(len(np.unique(groups[side])) for side in (is_real, ~is_real)))
     if folds < 2:
-        raise ValueError(f"c2st: {len(x)} real and {len(y)} generated records that can be held out in {folds} parts, as events stay "
-                         "together; two events a side, and two folds, are needed")
+        raise ValueError(f"c2st: {len(x)} real and {len(y)} generated records that can be held out in {folds} parts, as events "
+                         "stay together; two events a side, and two folds, are needed")
     said_real = _held_out_predictions(both, is_real, _folds(groups, is_real, folds, rng), classifier, seed)
     value = float(_balanced(said_real, *_as_weights(is_real)))
     permuted = _balanced(said_real, *_as_weights(permuted_labels(is_real, groups, rng, times)))
