@@ -227,7 +227,9 @@ def write_synthetic(folder: Path, settings: config.Settings, *, overwrite: bool 
                         settings={"synthetic": True, **settings.model_dump(mode="json")})
 
 
-GENERATORS = ("timesnet-gen", "zero-shot", "vae", "average", "replay")
+NULLS = {"average": "average", "replay": "replay", "unit-norm-mix": "unit-norm mix", "phase-randomised": "phase-randomised",
+         "phase-envelope": "phase + envelope", "stochastic": "stochastic"}      # on the command line → in tables
+GENERATORS = ("timesnet-gen", "zero-shot", "vae", *NULLS)
 
 
 def load_generator(model: str, folder: Path | None = None, corpus_folder: Path | None = None):
@@ -238,7 +240,7 @@ def load_generator(model: str, folder: Path | None = None, corpus_folder: Path |
     RunError
         For an unknown name, or a run in which it has not been trained.
     """
-    from tng.generators.nulls import RecordAverage
+    from tng.generators import nulls
     from tng.generators.timesnet_gen import LatentMixing
     from tng.generators.vae import SpectrogramVAE, VAEGenerator
     from tng.timesnet import TimesNetGen
@@ -257,7 +259,7 @@ def load_generator(model: str, folder: Path | None = None, corpus_folder: Path |
         run.need(checkpoint)                                  # the network is missed before the records
     records = Corpus.open(run.need("corpus"))
     if checkpoint is None:
-        return RecordAverage(records, records.stations, 1 if model == "replay" else run.settings.records_to_mix)
+        return nulls.baselines(records, records.stations, run.settings.records_to_mix)[NULLS[model]]
     network, info, _ = load_checkpoint(folder / checkpoint, TimesNetGen)
     if info.get("corpus") != records.fingerprint:
         raise RunError(f"{folder / checkpoint}: was trained on another corpus than {run.corpus_folder}; name that one (--corpus)")

@@ -1,7 +1,7 @@
 """Everything that makes records for a station, behind one protocol.
 
-`timesnet_gen.LatentMixing` is the paper's generator, `nulls.RecordAverage` does the same without a
-network, `vae.SpectrogramVAE` is the baseline.  None of them knows how it will be scored.
+`timesnet_gen.LatentMixing` is the paper's generator, `vae.SpectrogramVAE` its baseline, and `nulls` holds what needs
+no network at all: averages, copies, scrambled copies, the stochastic method.  None of them knows how it will be scored.
 """
 
 from __future__ import annotations
@@ -75,13 +75,15 @@ def random_stream(seed: int, station: str) -> np.random.Generator:
 
 
 def as_records(data: np.ndarray, station: str, sampling_rate_hz: float, generator: str, seed: int,
-               sources: Sequence[Sequence[str]] | None = None) -> list[Record]:
+               sources: Sequence[Sequence[str]] | None = None, weights: Sequence[Sequence[float]] | None = None) -> list[Record]:
     """Label generated arrays (n, 3, samples) [cm/s²] as what they are, each with its ancestors.
 
-    `sources` names, for each, the recorded traces it was made from.
+    `sources` names, for each, the recorded traces it was made from; `weights` gives their shares, where they were mixed.
     """
-    return [Record(data=x, sampling_rate_hz=sampling_rate_hz, station=station,
-                   event=f"{generator} {seed} {station} {i}",
-                   meta={"trace_category": "generated", "generator": generator, "generator_seed": seed,
-                         "generator_sources": ";".join(sources[i]) if sources is not None else ""})
+    def ancestry(i: int) -> dict[str, str]:
+        stated = {"generator_sources": ";".join(sources[i]) if sources is not None else ""}
+        return stated if weights is None else {**stated, "generator_weights": ";".join(f"{w:.6g}" for w in weights[i])}
+
+    return [Record(data=x, sampling_rate_hz=sampling_rate_hz, station=station, event=f"{generator} {seed} {station} {i}",
+                   meta={"trace_category": "generated", "generator": generator, "generator_seed": seed, **ancestry(i)})
             for i, x in enumerate(np.asarray(data, dtype=np.float64))]

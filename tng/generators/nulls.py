@@ -1,12 +1,32 @@
-"""Generators without any network: what a network has to beat."""
+"""Generators without any network: what a network has to beat.
+
+Most of them rework recorded accelerograms of the station's training events: averages, mixtures, copies, copies with
+scrambled phases.  The stochastic point source (:mod:`tng.generators.point_source`) is the engineer's classical method.
+In none of them anything was learnt: a score that they reach is no evidence for a network.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from scipy import fft, ndimage, signal
 
 from tng.corpus import Corpus
-from tng.generators import Pool, as_records
+from tng.generators import Generator, Pool, as_records, random_stream
+from tng.generators.point_source import StochasticMotion, centres_of, smoothed_amplitudes
 from tng.records import Record
+
+
+def baselines(corpus: Corpus, stations: Sequence[str], k: int = 5) -> dict[str, Generator]:
+    """All of them, by name; `k` records are mixed.
+
+    Asking one for records of a station raises :class:`~tng.generators.GeneratorError` if the station is unknown or has
+    too few training records: `k` for mixtures, 3 for the stochastic method.
+    """
+    return {"average": RecordAverage(corpus, stations, k), "replay": RecordAverage(corpus, stations, 1),
+            "unit-norm mix": UnitNormMix(corpus, stations, k), "phase-randomised": PhaseRandomised(corpus, stations),
+            "phase + envelope": PhaseRandomised(corpus, stations, envelope=True), "stochastic": StochasticMotion(corpus, stations)}
 
 
 class RecordAverage:
@@ -16,7 +36,7 @@ class RecordAverage:
     what the published generator does with reconstructed ones.  With k = 1 it replays single records.
     """
 
-    def __init__(self, corpus: Corpus, stations: list[str], records_to_mix: int = 5):
+    def __init__(self, corpus: Corpus, stations: Sequence[str], records_to_mix: int = 5):
         self.pool = Pool(corpus, stations)
         self.stations = self.pool.stations
         self.k = records_to_mix
@@ -26,8 +46,8 @@ class RecordAverage:
         corpus = self.pool.corpus
         draws = self.pool.draw(station, self.k, n, seed)
         data = np.stack([self.mix(corpus.waveforms(rows).astype(np.float64)) for rows in draws])
-        names = corpus.metadata["trace_name"].to_numpy()
-        return as_records(data, station, corpus.sampling_rate_hz, self.name, seed, [names[rows] for rows in draws])
+        weights = np.full(draws.shape, 1 / self.k) if self.k > 1 else None
+        return as_records(data, station, corpus.sampling_rate_hz, self.name, seed, _names(corpus, draws), weights)
 
     @staticmethod
     def mix(x: np.ndarray) -> np.ndarray:
@@ -35,3 +55,94 @@ class RecordAverage:
         mean = x.mean(axis=-1, keepdims=True)
         scale = np.sqrt(x.var(axis=-1, keepdims=True) + 1e-5)
         return ((x - mean) / scale).mean(axis=0) * scale.mean(axis=0) + mean.mean(axis=0)
+
+
+class UnitNormMix:
+    """A mixture of k recorded accelerograms that is as strong as they are.
+
+    Standardised records are added with weights ±1/√k of random sign, whose squares add up to 1, and multiplied by the
+    geometric mean of their scales.  Where an average of records that have nothing in common loses the factor √k, this
+    keeps their variance.
+    """
+
+    name = "unit-norm mix"
+
+    def __init__(self, corpus: Corpus, stations: Sequence[str], records_to_mix: int = 5):
+        self.pool = Pool(corpus, stations)
+        self.stations = self.pool.stations
+        self.k = records_to_mix
+
+    def sample(self, station: str, n: int, seed: int) -> list[Record]:
+        corpus = self.pool.corpus
+        draws = self.pool.draw(station, self.k, n, seed)
+        weights = random_stream(seed, station + " signs").choice([-1.0, 1.0], draws.shape) / np.sqrt(self.k)
+        data = np.stack([self.mix(corpus.waveforms(rows).astype(np.float64), w) for rows, w in zip(draws, weights)])
+        return as_records(data, station, corpus.sampling_rate_hz, self.name, seed, _names(corpus, draws), weights)
+
+    @staticmethod
+    def mix(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Mixture of records (k, 3, samples) with weights (k,), shape (3, samples)."""
+        x = x - x.mean(axis=-1, keepdims=True)
+        scale = x.std(axis=-1, keepdims=True)
+        return np.tensordot(weights, x / scale, axes=1) * np.exp(np.log(scale).mean(axis=0))
+
+
+class PhaseRandomised:
+    """A recorded accelerogram with other Fourier phases (Theiler et al., 1992, Physica D 58:77-94).
+
+    One random phase at each frequency is added to those of all three components (Prichard & Theiler, 1994).  So each
+    component keeps its amplitude spectrum exactly, and with it HVSR, f0, rms and Arias intensity; the components
+    keep their differences of phase, and with them the polarisation.  What goes is the shape in time: the shaking is
+    spread over the whole window.
+
+    With ``envelope=True`` that shape is put back: the result is multiplied by the smoothed envelope of the record, one
+    for the three components, and each component is filtered with zero phase so that its smoothed amplitude spectrum is
+    again the record's, and scaled to its Arias intensity.  Polarisation and smoothed HVSR stay.
+    """
+
+    def __init__(self, corpus: Corpus, stations: Sequence[str], envelope: bool = False):
+        self.pool = Pool(corpus, stations)
+        self.stations = self.pool.stations
+        self.envelope = envelope
+        self.name = "phase + envelope" if envelope else "phase-randomised"
+
+    def sample(self, station: str, n: int, seed: int) -> list[Record]:
+        corpus = self.pool.corpus
+        draws = self.pool.draw(station, 1, n, seed)
+        rng = random_stream(seed, station + " phases")
+        data = []
+        for row in draws[:, 0]:
+            recorded = corpus.waveforms([row])[0].astype(np.float64)
+            new = self.randomise(recorded, rng)
+            data.append(self.reshape(new, recorded, corpus.sampling_rate_hz) if self.envelope else new)
+        return as_records(np.stack(data), station, corpus.sampling_rate_hz, self.name, seed, _names(corpus, draws))
+
+    @staticmethod
+    def randomise(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Record (3, samples) with a random phase added at each frequency; its means stay."""
+        samples = x.shape[-1]
+        turn = np.exp(2j * np.pi * rng.random(samples // 2 + 1))
+        turn[0] = 1
+        if samples % 2 == 0:
+            turn[-1] = 1                                 # the Nyquist frequency of a real signal has no phase
+        return fft.irfft(fft.rfft(x) * turn, samples)
+
+    @staticmethod
+    def reshape(new: np.ndarray, recorded: np.ndarray, sampling_rate_hz: float) -> np.ndarray:
+        """`new` (3, samples) with the envelope, the smoothed spectra and the strength of `recorded`."""
+        recorded = recorded - recorded.mean(axis=-1, keepdims=True)
+        power = (np.abs(signal.hilbert(recorded)) ** 2).sum(axis=0)
+        envelope = np.sqrt(ndimage.gaussian_filter1d(power, 0.25 * sampling_rate_hz, mode="nearest"))
+        shaped = fft.rfft((new - new.mean(axis=-1, keepdims=True)) * envelope)
+        gain = smoothed_amplitudes(recorded, sampling_rate_hz) / smoothed_amplitudes(fft.irfft(shaped, new.shape[-1]), sampling_rate_hz)
+        ln_hz = np.log(np.maximum(fft.rfftfreq(new.shape[-1], 1 / sampling_rate_hz), 1e-9))
+        ln_centres = np.log(centres_of(new.shape[-1], sampling_rate_hz))
+        shaped *= np.exp([np.interp(ln_hz, ln_centres, ln_gain) for ln_gain in np.log(gain)])
+        shaped[:, 0] = 0
+        result = fft.irfft(shaped, new.shape[-1])
+        return result * (recorded.std(axis=-1) / result.std(axis=-1))[:, None]
+
+
+def _names(corpus: Corpus, draws: np.ndarray) -> list[list[str]]:
+    names = corpus.metadata["trace_name"].to_numpy()
+    return [list(names[rows]) for rows in draws]
