@@ -203,7 +203,8 @@ def surrogate(into: Annotated[Path, typer.Option(help="Folder of the corpus.")],
 def generate(station: Annotated[str, typer.Option(help="Station code.")],
              into: Annotated[Path, typer.Option(help="Folder of the corpus of new records.")],
              run: Annotated[Path | None, typer.Option(help="Run folder with a trained model; default runs/quick.")] = None,
-             model: Annotated[str, typer.Option(help="timesnet-gen, zero-shot, vae, average or replay.")] = "timesnet-gen",
+             model: Annotated[str, typer.Option(help="timesnet-gen, zero-shot, vae; without a network: average, replay, "
+                                                  "unit-norm-mix, phase-randomised, phase-envelope, stochastic.")] = "timesnet-gen",
              corpus: Annotated[Path | None, typer.Option(help="Corpus of the run, if it is not in the run folder.")] = None,
              n: Annotated[int, typer.Option("-n", min=1, help="Records to make.")] = 50,
              seed: Seed = 0, overwrite: Overwrite = False) -> None:
@@ -218,32 +219,54 @@ def generate(station: Annotated[str, typer.Option(help="Station code.")],
 
 
 @app.command()
-def score(real: Annotated[Path, typer.Argument(help="Corpus of recorded (or held-out) records.")],
-          generated: Annotated[Path, typer.Argument(help="Corpus of generated records.")],
-          split: Annotated[str, typer.Option(help="Which records of REAL: train, dev, test, or all.")] = "test",
-          seed: Seed = 0) -> None:
-    """Compare generated with recorded records, station by station, and print the paper's NCC."""
-    from tng import scoring
-    from tng.corpus import Corpus
+def score(real: Annotated[Path, typer.Argument(help="Recorded records: a corpus, or a file or folder in any known format.")],
+          generated: Annotated[list[str], typer.Argument(help="Generated ones, one or more of the same; NAME=PATH gives a name.")],
+          train: Annotated[Path | None, typer.Option(help="What the generators learned from; default: the train split of REAL, if it has one.")] = None,
+          split: Annotated[str, typer.Option(help="Which records of REAL are held out: train, dev, test, or all.")] = "test",
+          station: Annotated[list[str] | None, typer.Option(help="Only this station; can be repeated.")] = None,
+          band_hz: Annotated[tuple[float, float] | None, typer.Option(help="Where f0 is looked for; 1-20 Hz if the rate holds it.")] = None,
+          into: Annotated[list[Path] | None, typer.Option(help="Write the whole board: .csv, .json, .html or .png; can be repeated.")] = None,
+          intervals: Annotated[bool, typer.Option("--intervals", help="Print 95 % intervals too.")] = False,
+          draws: Annotated[int, typer.Option(min=20, help="Bootstrap samples, and pairs of real sets.")] = 300, seed: Seed = 0) -> None:
+    """Score records of any generator against recorded ones: the paper's NCC and what an engineer needs beside it."""
+    from tng.scoring import tables
+    from tng.scoring.board import scoreboard
 
-    reference, new = Corpus.open(real), Corpus.open(generated)
-    stations = [code for code in new.stations if code in reference.stations]
-    if not stations:
-        raise ValueError(f"{generated} and {real} have no station in common: {', '.join(new.stations)} and "
-                         f"{', '.join(reference.stations)}")
-    rows = {code: reference.select([code], None if split == "all" else split) for code in stations}
-    for code, chosen in rows.items():
-        if len(chosen) == 0:
-            raise ValueError(f"{real}: station {code} has no records in split {split!r}; try --split all")
-    measured = [{code: scoring.measure(source.waveforms(chosen[code]), source.sampling_rate_hz) for code in stations}
-                for source, chosen in ((reference, rows), (new, {code: new.select([code]) for code in stations}))]
-    typer.echo(scoring.compare(*measured).round(3).to_string())
-    if len(stations) > 1:
-        total = scoring.score_f0(*map(scoring.f0_lists, measured), seed=seed)
-        typer.echo("\n".join(f"NCC {form:<6} {total[form]:.3f}   95 % bootstrap interval {total[form + ' low']:.3f} to "
-                             f"{total[form + ' high']:.3f}" for form in ("SxS", "2Sx2S")))
-    else:
-        typer.echo("NCC needs at least two stations")
+    tables.check_names(into or ())
+    board = scoreboard(*_recorded(real, train, split), _named(generated), stations=station or None, band_hz=band_hz, draws=draws, seed=seed,
+                       progress=_progress())
+    typer.echo(tables.as_text(board, intervals=intervals))
+    for path in into or ():
+        typer.echo(f"written: {tables.save(board, path)}")
+
+
+def _named(paths: list[str]) -> dict[str, Path]:
+    """NAME=PATH, or PATH named by its last part; names must differ."""
+    named: dict[str, Path] = {}
+    for text in paths:
+        name, equals, path = text.partition("=")
+        if not equals or Path(text).exists():
+            name, path = Path(text).resolve().name, text
+        if name in named:
+            raise ValueError(f"two sets are called {name!r}: name them with NAME=PATH")
+        named[name] = Path(path)
+    return named
+
+
+def _recorded(real: Path, train: Path | None, split: str):
+    """Training and held-out records: splits of one corpus, or two places."""
+    from tng.corpus import Corpus
+    from tng.layout import CARD
+    from tng.recordset import RecordSet
+
+    if not (real / CARD).exists():
+        return (None if train is None else RecordSet.of(train, "training records")), RecordSet.of(real)
+    corpus = Corpus.open(real)
+    held_out = RecordSet.of(corpus, f"{real} ({split})", split=None if split == "all" else split)
+    if train is not None:
+        return RecordSet.of(train, "training records"), held_out
+    known = len(corpus.select(None, "train")) if split not in ("all", "train") else 0
+    return (RecordSet.of(corpus, f"{real} (train)", split="train") if known else None), held_out
 
 
 @app.callback(invoke_without_command=True)
