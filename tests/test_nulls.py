@@ -151,7 +151,7 @@ def test_spectra_and_hvsr_stay(generators, data):
             new_fas, old_fas = (spectra.fourier_amplitude(x, RATE_HZ)[1] for x in centred)
             np.testing.assert_allclose(new_fas, old_fas, rtol=1e-3, atol=1e-6 * old_fas.max())
         new_fas, old_fas = (np.log(point_source.smoothed_amplitudes(x, RATE_HZ)) for x in centred)
-        assert np.sqrt(np.mean((new_fas - old_fas) ** 2)) < 0.04
+        assert np.sqrt(np.mean((new_fas - old_fas) ** 2)) < (0.01 if name == "phase-randomised" else 0.12)
         (_, new_hvsr), (_, old_hvsr) = (spectra.hvsr(x, RATE_HZ) for x in (new, recorded))
         assert np.sqrt(np.mean(np.log(new_hvsr / old_hvsr) ** 2)) < 0.25       # its padding lets the phases show
         assert abs(np.mean(np.log(new_hvsr / old_hvsr))) < 0.05
