@@ -314,6 +314,12 @@ def test_attenuation_leaves_out_what_has_no_distance(ax):
     assert ax.get_xlabel() == "Hypocentral distance [km]" and ax.get_xscale() == ax.get_yscale() == "log"
 
 
+def test_attenuation_without_distances_says_so(ax):
+    records = pd.DataFrame({"distance_km": [np.nan], "magnitude": [5.0], "value": [3.0]})
+    figures.plot_attenuation(records, ax, ylabel="PGA [cm/s²]")
+    assert "not known" in ax.texts[0].get_text() and not ax.collections
+
+
 # --- scores ---------------------------------------------------------------------------------------------
 
 def test_references_stand_below_the_generators(ax):
@@ -389,7 +395,7 @@ def test_scoreboard_shows_every_cell_and_on_which_side_it_lies(ax):
     texts = [text.get_text() for text in ax.texts]
     assert {"site", "engineering", "novelty", "0.80 to 1.25", "from 0.80", "from 0.90"} <= set(texts)
     assert sorted(text for text in texts if text.endswith("out")) == ["0 of 1 out", "1 of 1 out", "1 of 1 out", "1 of 1 out"]
-    assert len(ax.get_legend().get_texts()) == 4
+    assert len(ax.get_legend().get_texts()) == 5
 
 
 def test_scoreboard_keeps_groups_together_and_apart(ax):
@@ -426,19 +432,25 @@ def test_scoreboard_of_a_station_that_is_not_there(ax):
 
 
 @pytest.mark.parametrize("value, text", [(0.0, "0.00"), (0.0042, "0.004"), (0.123, "0.12"), (1.005, "1.00"), (12.34, "12.3"),
-                                         (431.2, "431"), (-0.5, "\N{MINUS SIGN}0.50"), (np.nan, "–")])
+                                         (431.2, "431"), (-0.5, "\N{MINUS SIGN}0.50"), (-0.0001, "0.000"), (np.nan, "–")])
 def test_numbers_have_three_digits(value, text):
     assert scoreboard.number(value) == text
 
 
-@pytest.mark.parametrize("low, high, value, verdict, expected", [
-    (0.8, 1.0, 1.0, "inside", (scoreboard.INSIDE, "")),
-    (0.8, 1.0, 1.19, "outside", (scoreboard.NEAR, "▲")),
-    (0.8, 1.0, 1.21, "outside", (scoreboard.FAR, "▲▲")),
-    (0.8, 1.0, 0.59, "outside", (scoreboard.FAR, "▼▼")),
-    (1.0, 1.0, 0.999, "outside", (scoreboard.FAR, "▼▼")),          # a band without width
-    (np.nan, np.nan, 0.5, "outside", (scoreboard.NEAR, "×")),
-    (0.8, 1.0, 0.9, "not scored", (scoreboard.NOT_SCORED, "")),
+@pytest.mark.parametrize("better, low, high, value, verdict, expected", [
+    ("large", 0.8, 1.0, 1.0, "inside", (scoreboard.INSIDE, "")),
+    ("zero", 0.8, 1.0, 1.19, "outside", (scoreboard.NEAR, "▲")),
+    ("small", 0.8, 1.0, 1.21, "outside", (scoreboard.FAR, "▲▲")),
+    ("large", 0.8, 1.0, 0.59, "outside", (scoreboard.FAR, "▼▼")),
+    ("one", 0.5, 2.0, 0.13, "outside", (scoreboard.NEAR, "▼")),              # ratios in logarithms: 1/8 and 8 are as far
+    ("one", 0.5, 2.0, 0.12, "outside", (scoreboard.FAR, "▼▼")),
+    ("one", 0.5, 2.0, 7.9, "outside", (scoreboard.NEAR, "▲")),
+    ("one", 0.5, 2.0, 8.1, "outside", (scoreboard.FAR, "▲▲")),
+    ("one", 0.5, 2.0, 0.0, "outside", (scoreboard.FAR, "▼▼")),
+    ("large", 1.0, 1.0, 0.999, "outside", (scoreboard.FAR, "▼▼")),           # a band without width
+    ("small", np.nan, np.nan, 0.5, "outside", (scoreboard.NEAR, "×")),
+    ("zero", 0.8, 1.0, 0.9, "not scored", (scoreboard.NOT_SCORED, "")),
 ])
-def test_the_width_of_the_band_is_the_unit(low, high, value, verdict, expected):
-    assert scoreboard.how_far({"value": value, "floor_low": low, "floor_high": high, "verdict": verdict}) == expected
+def test_the_width_of_the_band_is_the_unit(better, low, high, value, verdict, expected):
+    row = {"value": value, "floor_low": low, "floor_high": high, "verdict": verdict, "better": better}
+    assert scoreboard.how_far(row) == expected

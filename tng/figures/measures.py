@@ -9,7 +9,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
-from tng.figures.style import colour, grid, line, marker, plain_axis
+from tng.figures.style import colour, grid, line, marker, plain_axis, say
 
 LABELS = {                               # columns of `tng.intensity.measures`
     "pga_cmps2": "PGA [cm/s²]", "pgv_cmps": "PGV [cm/s]", "pgd_cm": "PGD [cm]", "arias_cmps": "Arias [cm/s]",
@@ -89,6 +89,8 @@ def plot_attenuation(records: pd.DataFrame, ax: Axes, *, ylabel: str, generated:
         Values of generated records: their median is a line across, their 16-84 % a band.
     """
     known = records[np.isfinite(records["distance_km"])]
+    if known.empty:
+        return say(ax, "The distances of these records are not known.")
     distance = np.maximum(known["distance_km"], 1.0)
     sized = np.isfinite(known["magnitude"])
     ax.scatter(distance[~sized], known["value"][~sized], s=22, color="0.7", lw=0,

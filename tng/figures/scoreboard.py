@@ -23,15 +23,18 @@ def how_far(row) -> tuple[str, str]:
     """What a row of the scoreboard is, one of the keys of `CELLS`, and arrows that say on which side it lies.
 
     The unit is the width of the band of real records against real ones: one arrow for less than that beyond the nearer end
-    of the band, two for more.  A cross where a test decided and there is no band.
+    of the band, two for more.  Ratios are measured in logarithms, so that a half is as far from 1 as a double.  A cross where
+    a test decided and there is no band.
     """
-    value, low, high = float(row["value"]), float(row["floor_low"]), float(row["floor_high"])
+    value, low, high = (float(row[name]) for name in ("value", "floor_low", "floor_high"))
     if row["verdict"] == NOT_SCORED or not np.isfinite(value):
         return NOT_SCORED, ""
     if row["verdict"] == "inside":
         return INSIDE, ""
     if not (np.isfinite(low) and np.isfinite(high)):
         return NEAR, "×"
+    if row["better"] == "one":
+        value, low, high = np.log(np.maximum([value, low, high], np.finfo(float).tiny))
     above, below = value - high, low - value
     kind = FAR if max(above, below) > high - low else NEAR
     arrow = "▲" if above > 0 else "▼" if below > 0 else ""
@@ -44,7 +47,7 @@ def number(value: float) -> str:
         return "–"
     size = abs(value)
     digits = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 0.1 or value == 0 else 3
-    return f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}")
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "\N{MINUS SIGN}")     # + 0: zero has no sign
 
 
 def plot_scoreboard(table: pd.DataFrame, ax: Axes, *, station: str | None = None) -> Axes:
@@ -160,8 +163,9 @@ def _frame(ax: Axes, generators: list[str], measures: list[tuple[str, str]], pla
         spine.set_visible(False)
     handles = [Patch(facecolor=CELLS[INSIDE], label="inside the band of real records"),
                Patch(facecolor=CELLS[NEAR], label=f"▲▼ {NEAR}"), Patch(facecolor=CELLS[FAR], label=f"▲▲▼▼ {FAR}"),
+               Patch(facecolor=CELLS[NEAR], label="× outside, by a test"),
                Patch(facecolor=CELLS[NOT_SCORED], label="– not scored")]
-    ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.4, -0.005), ncols=4 if columns > 4 else 2, fontsize=8,
+    ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.4, -0.005), ncols=5 if columns > 6 else 3 if columns > 3 else 2, fontsize=8,
               handlelength=1.2, frameon=False)
 
 
