@@ -5,7 +5,7 @@ import pytest
 
 from scipy.spatial.distance import jensenshannon
 
-from tng import intensity, remote, scoring
+from tng import remote, scoring
 from tng.scoring import histograms, paper
 
 
@@ -173,7 +173,8 @@ def test_similarity_is_scipys_and_never_nan():
     counts = np.random.default_rng(0).integers(0, 9, (500, 20))
     p, q = histograms.shares(counts), histograms.shares(np.roll(counts, 1, axis=0))
     np.testing.assert_allclose(histograms.share_similarity(p, q), 1 - jensenshannon(p, q, base=2, axis=1), atol=1e-7)
-    np.testing.assert_allclose(histograms.share_similarity(p, histograms.shares(3 * counts)), 1, atol=1e-6)
+    for nearly in (np.nextafter(p, 1), np.nextafter(p, 0), p * (1 + 2e-16), histograms.shares(3 * counts)):
+        np.testing.assert_allclose(histograms.share_similarity(p, nearly), 1, atol=1e-6)
 
 
 def test_many_draws_at_once_are_the_single_scores(lists):
@@ -341,29 +342,6 @@ def test_compare_sees_what_the_f0_score_does_not():
     assert row["curve error [ln]"] == pytest.approx(0, abs=1e-12)
     assert row["PGA ratio"] == pytest.approx(0.5)
     assert row["duration ratio"] == pytest.approx(1)
-
-
-# --- intensity measures --------------------------------------------------------------------------
-
-def test_arias_and_duration_of_a_boxcar():
-    """1 gal for 10 s: Arias intensity π/(2g)·10, and its middle 90 % last 9 s."""
-    x = np.zeros(6001)
-    x[1000:2000] = np.tile([1.0, -1.0], 500)      # no mean, so that removing it changes nothing
-    assert intensity.arias(x, 100.0) == pytest.approx(np.pi / (2 * 980.665) * 10, rel=1e-3)
-    assert intensity.significant_duration(x, 100.0) == pytest.approx(9.0, abs=0.02)
-
-
-def test_real_intensity():
-    """Arias and D5-95 of a real record, against values computed by another program."""
-    name = "afad_mat/20120106001648_6501.mat"
-    if not remote.available(name):
-        pytest.skip(f"{name} is not here: set TNG_MIRROR to a folder that holds it")
-    from tng import readers
-
-    record = readers.read(remote.path(name))
-    centred = record.data - record.data.mean(axis=1, keepdims=True)
-    np.testing.assert_allclose(intensity.arias(centred, 100.0), [2.950996e-2, 3.143983e-2, 1.625565e-2], rtol=1e-3)
-    np.testing.assert_allclose(intensity.significant_duration(record.data, 100.0), [18.954, 19.108, 17.906], atol=0.02)
 
 
 def test_readable_keeps_every_score_and_its_interval(lists):

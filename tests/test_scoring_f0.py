@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from tng import remote, scoring
-from tng.scoring import f0
+from tng.scoring import f0, worth
 
 STATIONS = ("0205", "1716", "2020", "3130", "4628")
 
@@ -94,7 +94,7 @@ STRIP = {   # TimesNet S×S, 2S×2S, VAE S×S, 2S×2S
 
 
 def test_published_binning_strip(published):
-    strips = [f0.binning_strip(published["real"], published[model]) for model in ("timesnet", "vae")]
+    strips = [worth.binning_strip(published["real"], published[model]) for model in ("timesnet", "vae")]
     for row, texts in STRIP.items():
         found = [value for strip in strips for value in strip.loc[row, ["SxS", "2Sx2S"]]]
         assert all(as_printed(value, text) for value, text in zip(found, texts.split())), (row, found)
@@ -109,19 +109,19 @@ def check_ceilings(table, row, expected):
 
 def test_published_ceilings(published):
     real = published["real"]
-    table = f0.ceilings(real, draws=2000)
+    table = worth.ceilings(real, draws=2000)
     check_ceilings(table, "real records, and a bootstrap of them", (0.957, 0.948, 0.964, 0.961, 0.953, 0.967, 0.910))
     check_ceilings(table, "two bootstraps of the real records", (0.952, 0.937, 0.964, 0.958, 0.947, 0.968, 0.878))
     check_ceilings(table, "two draws from a smooth law", (0.921, 0.899, 0.940, 0.932, 0.915, 0.948, 0.843))
     assert table.loc["two halves of the real records", ["SxS", "SxS low", "SxS high"]].tolist() == pytest.approx([0.937, 0.921, 0.948], abs=2e-3)
-    distinct = f0.ceilings(real, [len(np.unique(x)) for x in real.values()], draws=2000)
+    distinct = worth.ceilings(real, [len(np.unique(x)) for x in real.values()], draws=2000)
     check_ceilings(distinct, "two draws from a smooth law", (0.908, 0.869, 0.937, 0.925, 0.897, 0.947, 0.799))
 
 
 @pytest.mark.parametrize("n, expected", [(10, (0.855, 0.897, 0.686)), (50, (0.916, 0.930, 0.824)), (200, (0.934, 0.940, 0.900)),
                                          (2000, (0.943, 0.945, 0.966))])
 def test_published_ceiling_against_records(published, n, expected):
-    check_ceilings(f0.ceilings(published["real"], n, draws=2000), "two draws from a smooth law", expected)
+    check_ceilings(worth.ceilings(published["real"], n, draws=2000), "two draws from a smooth law", expected)
 
 
 # --- identities and oracles ------------------------------------------------------------------------------
@@ -150,6 +150,7 @@ def test_ks_is_scipys_also_with_ties(lists):
     permuted = stats.permutation_test((a, b), lambda x, y: stats.ks_2samp(x, y).statistic, n_resamples=999, alternative="greater",
                                       rng=np.random.default_rng(0))
     assert found.p_value == pytest.approx(permuted.pvalue, abs=0.05)
+    assert f0.ks_f0(np.full(6, 2.0), np.full(9, 2.0)).p_value == 1     # no gap is no evidence
 
 
 def test_same_law_passes_and_a_shift_of_five_percent_is_seen():
@@ -215,6 +216,13 @@ def test_compare_f0_of_copies_constants_and_shifts(lists):
     pd.testing.assert_frame_equal(table, f0.compare_f0(list(lists.values()), list(constant.values()), draws=50).set_axis(list("ABCD")))
 
 
+def test_events_of_both_sides_are_different_ones(lists):
+    """The same number on both sides is no shared event: all records on their own either way."""
+    other, numbers = {k: v * 1.02 for k, v in lists.items()}, {k: np.arange(60) for k in lists}
+    pd.testing.assert_frame_equal(f0.compare_f0(lists, other, draws=20), f0.compare_f0(
+        lists, other, draws=20, real_events=numbers, generated_events=numbers))
+
+
 def test_compare_f0_by_event_is_wider(lists):
     repeated = {name: np.repeat(values[:12], 5) for name, values in lists.items()}
     rows = f0.compare_f0(repeated, lists, draws=200)
@@ -227,27 +235,37 @@ def test_compare_f0_by_event_is_wider(lists):
 def test_binning_strip_says_what_is_outside(lists):
     wrong = lists | {"D": np.append(lists["D"], [0.5, 22.0])}
     with pytest.warns(UserWarning, match="2 f0 values lie outside 1-20 Hz") as said:
-        strip = f0.binning_strip(lists, wrong)
+        strip = worth.binning_strip(lists, wrong)
     assert len(said) == 1 and strip.loc["10 linear", "outside"] == 2
     assert strip.loc["20 linear, moved: lowest", "outside"] == 1 < strip.loc["20 linear, moved: highest", "outside"]
     with pytest.raises(ValueError, match="generated station B: none of the 9"):
-        f0.binning_strip(wrong, lists | {"B": np.full(9, 40.0)})
+        worth.binning_strip(wrong, lists | {"B": np.full(9, 40.0)})
 
 
 def test_moved_bins_lose_no_f0():
-    for edges in f0.shifted_bins():
+    for edges in worth.shifted_bins():
         assert edges[0] <= 1 < 20 <= edges[-1] + 1e-9 and np.allclose(np.diff(edges), 0.95)
-    np.testing.assert_allclose(f0.shifted_bins()[0][:21], scoring.F0_BINS_HZ)
-    assert len(f0.shifted_bins()) == 19
+    np.testing.assert_allclose(worth.shifted_bins()[0][:21], scoring.F0_BINS_HZ)
+    assert len(worth.shifted_bins()) == 19
+
+
+def test_ncc_against_bins_is_the_ncc_of_those_bins(lists):
+    generated = {name: values * 1.03 for name, values in lists.items()}
+    table = worth.ncc_against_bins(lists, generated, [20, 39], origins=19)
+    assert table.loc[20, "SxS"] == pytest.approx(scoring.ncc_stations(lists, generated))
+    assert table.loc[39, "2Sx2S"] == pytest.approx(scoring.ncc_pairs(lists, generated, np.linspace(1, 20, 40)))
+    strip = worth.binning_strip(lists, generated)
+    assert table.loc[20, ["SxS low", "SxS high"]].tolist() == pytest.approx(
+        [strip.loc[f"20 linear, moved: {end}", "SxS"] for end in ("lowest", "highest")])
 
 
 def test_bin_free_ncc_of_copies_does_not_ask_for_units(lists):
     """Disjoint stations at equal distances: W1 of a copy is perfect; and scores are those of the plain matrix."""
     equal = {name: np.full(9, f) for name, f in zip("AB", (2.0, 6.0))}
-    strip = f0.binning_strip(equal, equal)
+    strip = worth.binning_strip(equal, equal)
     assert strip.loc["no bins: W1", ["SxS", "2Sx2S"]].tolist() == pytest.approx([1, 1])
     matrix = [[f0.w1_ln_f0(a, b) for b in lists.values()] for a in lists.values()]
-    assert f0.binning_strip(lists, lists).loc["no bins: W1", "SxS"] == pytest.approx(scoring.ncc(-100 * np.array(matrix), np.eye(4)))
+    assert worth.binning_strip(lists, lists).loc["no bins: W1", "SxS"] == pytest.approx(scoring.ncc(-100 * np.array(matrix), np.eye(4)))
 
 
 def test_smooth_law_is_a_gaussian_kernel_density(lists):
@@ -258,17 +276,17 @@ def test_smooth_law_is_a_gaussian_kernel_density(lists):
     kernel = stats.gaussian_kde(ln_f0, width / ln_f0.std(ddof=1))
     edges = np.concatenate([[-50], np.log(scoring.F0_BINS_HZ[1:-1]), [50]])
     expected = [kernel.integrate_box_1d(low, high) for low, high in zip(edges, edges[1:])]
-    np.testing.assert_allclose(f0.smooth_law(values), expected, atol=1e-9)
-    assert f0.smooth_law(values).sum() == pytest.approx(1)
-    assert f0.smooth_law(np.full(9, 5.0)).max() == pytest.approx(1)
-    mostly_one = f0.smooth_law(np.append(np.full(9, 5.0), [3.0]))       # no interquartile range
-    assert mostly_one.sum() == pytest.approx(1) and mostly_one.max() < 0.95
+    np.testing.assert_allclose(worth.smooth_law(values), expected, atol=1e-9)
+    assert worth.smooth_law(values).sum() == pytest.approx(1)
+    assert worth.smooth_law(np.full(9, 5.0)).max() == pytest.approx(1)
+    mostly_one = worth.smooth_law(np.append(np.full(9, 5.0), [3.0]))       # no interquartile range
+    assert mostly_one.sum() == pytest.approx(1) and mostly_one.max() < 0.85
 
 
 def test_ceilings_rise_with_records_and_need_no_seed_of_luck(lists):
-    few, many = (f0.ceilings(lists, n, draws=100).loc["two bootstraps of the real records"] for n in (8, 400))
+    few, many = (worth.ceilings(lists, n, draws=100).loc["two bootstraps of the real records"] for n in (8, 400))
     assert few["SxS"] < many["SxS"] and few["mean diagonal"] < 0.8 < many["mean diagonal"]
-    pd.testing.assert_frame_equal(f0.ceilings(lists, draws=20, seed=3), f0.ceilings(list(lists.values()), draws=20, seed=3))
+    pd.testing.assert_frame_equal(worth.ceilings(lists, draws=20, seed=3), worth.ceilings(list(lists.values()), draws=20, seed=3))
 
 
 # --- bad input -------------------------------------------------------------------------------------------
@@ -293,6 +311,6 @@ def test_events_that_do_not_fit(lists):
     with pytest.raises(ValueError, match="station B: 60 f0 but 2 events"):
         f0.compare_f0(lists, lists, generated_events=lists | {"B": [1, 2]}, draws=5)
     with pytest.raises(ValueError, match="a positive number"):
-        f0.ceilings(lists, 0)
+        worth.ceilings(lists, 0)
     with pytest.raises(ValueError, match="at least two"):
-        f0.binning_strip({"A": lists["A"]}, {"A": lists["A"]})
+        worth.binning_strip({"A": lists["A"]}, {"A": lists["A"]})

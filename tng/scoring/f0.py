@@ -1,7 +1,4 @@
-"""The site frequency f0 without bins, and what the paper's score of it is worth.
-
-Distances of two samples of f0 that need no histogram, the lognormal statistics of one sample, the paper's NCC against its
-own bins, and the NCC that independent records of the same law reach (its ceiling).
+"""The site frequency f0 without bins: distances of two samples, lognormal statistics of one, each with its interval.
 
 f0 are compared as ln f0, because a frequency is wrong by a percentage, not by an amount.  Records that share an earthquake,
 or that are the same record twice, are no independent ones: functions take `events`, which are drawn and exchanged as wholes.
@@ -10,23 +7,15 @@ Where records occur several times, the f0 itself names the record: ``events=f0_h
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from tng.scoring.histograms import F0_BINS_HZ, F0Lists, draw_shares, f0_counts, outside, per_station, shares, station_lists
-from tng.scoring.paper import interleaved, matched, matched_shares, ncc, scores_of_shares, summary
+from tng.scoring.histograms import F0Lists
+from tng.scoring.paper import matched
 from tng.scoring.resampling import bootstrap_rows, enough, event_codes, interval, permuted_labels
-
-SHIFT_HZ = 0.05                                  # between the origins that are tried
-BINNINGS = {                                     # name → edges [Hz]
-    "10 linear": np.linspace(1, 20, 11), "20 linear, as published": F0_BINS_HZ, "39 linear": np.linspace(1, 20, 40),
-    "380 linear": np.linspace(1, 20, 381), "20 logarithmic": np.geomspace(1, 20, 21), "40 logarithmic": np.geomspace(1, 20, 41),
-}
 
 
 # --- two samples of f0, without bins ------------------------------------------------------------------
@@ -145,13 +134,13 @@ def lognormal_f0(f0_hz, events=None, *, draws: int = 1000, seed: int = 0) -> Log
     rng = np.random.default_rng(seed)
     drawn = [ln_f0[bootstrap_rows(events, rng)] for _ in range(draws)]
     median, centre = ([function(one) for one in drawn] for function in (np.median, np.mean))
-    sigma = _sigma(ln_f0)
+    sigma = sigma_ln(ln_f0)
 
     def ends(values) -> tuple[float, float]:
         low, high = np.exp(np.percentile(values, [2.5, 97.5]))
         return float(low), float(high)
 
-    low, high = interval([_sigma(one) for one in drawn], sigma, lowest=0)
+    low, high = interval([sigma_ln(one) for one in drawn], sigma, lowest=0)
     return LognormalF0(
         float(np.exp(np.median(ln_f0))), ends(median), float(np.exp(ln_f0.mean())), ends(centre), sigma, (float(low), float(high)),
         ln_f0.size, np.unique(ln_f0).size, count)
@@ -170,7 +159,7 @@ def compare_f0(real: F0Lists, generated: F0Lists, *, real_events: F0Lists | None
     real, generated : mapping or sequence of arrays
         f0 [Hz] of each station, at least 5 a station.
     real_events, generated_events : of the same kind, optional
-        The event of each record.
+        The event of each record; an event is never one of both sides, even if it is called the same.
 
     Raises
     ------
@@ -217,109 +206,12 @@ def _median_ratio(real, generated) -> float:
 
 
 def _sigma_ratio(real, generated) -> float:
-    sigma = _sigma(np.log(real))
-    return _sigma(np.log(generated)) / sigma if sigma > 0 else np.nan
+    sigma = sigma_ln(np.log(real))
+    return sigma_ln(np.log(generated)) / sigma if sigma > 0 else np.nan
 
 
-def _sigma(ln_f0: np.ndarray) -> float:
+def sigma_ln(ln_f0: np.ndarray) -> float:
     """Standard deviation (n - 1), exactly 0 for equal values, which rounding would let scatter; NaN for a single one."""
     if ln_f0.size < 2:
         return np.nan
     return float(ln_f0.std(ddof=1)) if np.ptp(ln_f0) > 0 else 0.0
-
-
-# --- what the NCC is worth ----------------------------------------------------------------------------
-
-def binning_strip(real: F0Lists, generated: F0Lists) -> pd.DataFrame:
-    """The NCC against the bins of f0, a row a binning.
-
-    Rows: 10, 20 (as published), 39 and 380 linear bins, 20 and 40 logarithmic ones, all from 1 to 20 Hz; the smallest and
-    the largest score when the origin of 20 linear bins is moved in steps of 0.05 Hz (a bin is added below, so that no f0 is
-    lost); and, with no bins at all, the NCC of the negative distances W1 of ln f0 and KS.  Columns: `SxS`, `2Sx2S`, and
-    `outside`, the f0 that lie in no bin (also said in a warning).
-
-    Raises
-    ------
-    ValueError
-        Naming a station of which no f0 is inside.
-    """
-    lists = matched(real, generated)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")                          # one is enough
-        rows = {name: _strip_row(*lists, bins_hz) for name, bins_hz in BINNINGS.items()}
-        shifted = pd.DataFrame([_strip_row(*lists, bins_hz) for bins_hz in shifted_bins()])
-    if missed := max(row["outside"] for row in rows.values()):
-        warnings.warn(f"{missed} f0 values lie outside 1-20 Hz and in no bin: see the column `outside`", stacklevel=2)
-    for name, pick in (("lowest", shifted.min()), ("highest", shifted.max())):
-        rows[f"20 linear, moved: {name}"] = dict(pick)
-    for name, distance in (("W1", _w1), ("KS", lambda a, b: stats.ks_2samp(a, b).statistic)):
-        rows[f"no bins: {name}"] = _bin_free_row(*lists, distance)
-    return pd.DataFrame.from_dict(rows, orient="index").astype({"outside": int})
-
-
-def shifted_bins(step_hz: float = SHIFT_HZ) -> list[np.ndarray]:
-    """Edges of bins as wide as the published ones, with the origin moved in steps over one width; one bin more, below."""
-    width = F0_BINS_HZ[1] - F0_BINS_HZ[0]
-    return [F0_BINS_HZ[0] - shift + width * np.arange(len(F0_BINS_HZ) + 1) for shift in np.arange(0, width - 1e-9, step_hz)]
-
-
-def _strip_row(real: dict, generated: dict, bins_hz) -> dict:
-    missed = sum(outside(f0_hz, bins_hz) for f0_hz in [*real.values(), *generated.values()])
-    stations, pairs, _ = scores_of_shares(*(one[None] for one in matched_shares(real, generated, bins_hz)))[0]
-    return {"SxS": stations, "2Sx2S": pairs, "outside": missed}
-
-
-def _bin_free_row(real: dict, generated: dict, distance) -> dict:
-    """NCC of negative distances; a correlation does not ask how they are scaled."""
-    r, g, stations = list(real.values()), list(generated.values()), len(real)
-    both = interleaved(r, g)
-    return {"SxS": ncc([[-distance(a, b) for b in g] for a in r], np.eye(stations)),
-            "2Sx2S": ncc([[-distance(a, b) for b in both] for a in both], np.kron(np.eye(stations), np.ones((2, 2)))), "outside": 0}
-
-
-def smooth_law(f0_hz, bins_hz=F0_BINS_HZ) -> np.ndarray:
-    """Probability of each f0 bin under a Gaussian kernel density of ln f0, shape (bins,); what is outside counts to the end bins.
-
-    Bandwidth: 0.9 min(σ, IQR/1.34) n^(-1/5) (Silverman, 1986, eq. 3.31), where n is the number of *different* values,
-    because a record that occurs twice says nothing new.
-    """
-    ln_f0 = np.log(np.asarray(f0_hz, dtype=np.float64))
-    sigma, spread = _sigma(ln_f0), stats.iqr(ln_f0) / 1.34
-    width = 0.9 * (min(sigma, spread) or sigma) * np.unique(ln_f0).size ** -0.2
-    if not width > 0:                                            # a single value, or only one
-        return shares(f0_counts([f0_hz], bins_hz))[0]
-    edges = np.concatenate([[-np.inf], np.log(bins_hz[1:-1]), [np.inf]])
-    return np.diff(stats.norm.cdf((edges[:, None] - ln_f0) / width).mean(axis=1))
-
-
-def ceilings(real: F0Lists, counts: Sequence[int] | int | None = None, *, bins_hz=F0_BINS_HZ, draws: int = 400,
-             seed: int = 0) -> pd.DataFrame:
-    """The NCC that independent records of the very same stations reach: no honest generator can expect more.
-
-    Rows: generated lists drawn with replacement from the real ones, which stay as they are; both drawn from the real ones;
-    both drawn from a smooth law fitted to them (`smooth_law`; it is a little wider than the truth, so its ceiling is low); and
-    the two halves of the real records, which are half as many (a floor under the ceiling).
-    Columns: mean, 2.5 % and 97.5 % of both NCC, and the mean diagonal similarity.
-
-    Parameters
-    ----------
-    counts : int or sequence of int, optional
-        Records to draw for each station; default as many as are real.  Not used for the halves.
-    """
-    names, lists = station_lists(real)
-    counts = per_station(counts, lists)
-    rng = np.random.default_rng(seed)
-    found = f0_counts(dict(zip(names, lists)), bins_hz)
-    smooth = [smooth_law(f0_hz, bins_hz) for f0_hz in lists]
-    half = np.stack([rng.multivariate_hypergeometric(own, int(own.sum()) // 2, size=draws) for own in found], axis=1)
-
-    def drawn(laws) -> np.ndarray:
-        return draw_shares(laws, counts, draws, rng)
-
-    pairs = {
-        "real records, and a bootstrap of them": (shares(found)[None], drawn(found)),
-        "two bootstraps of the real records": (drawn(found), drawn(found)),
-        "two draws from a smooth law": (drawn(smooth), drawn(smooth)),
-        "two halves of the real records": (shares(half), shares(found - half)),
-    }
-    return pd.DataFrame.from_dict({name: summary(scores_of_shares(*pair)) for name, pair in pairs.items()}, orient="index")

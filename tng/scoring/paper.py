@@ -1,8 +1,8 @@
 """The paper's scores: f0 histograms, their Jensen-Shannon similarity, the confusion matrix and its NCC.
 
 They are computed exactly as published, on float64 bins, and come with what is needed to read them: an interval, and the
-scores of copies and of random draws at the same numbers of records.  What a score moves with, and measures that need
-no bins, are in :mod:`tng.scoring.f0`.
+scores of copies and of random draws at the same numbers of records.  How it moves with its bins is in
+:mod:`tng.scoring.worth`, measures without bins in :mod:`tng.scoring.f0`.
 
 Lists of f0 are given station by station: a mapping from station to f0 [Hz], or a sequence of arrays in the order of stations.
 """
