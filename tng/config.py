@@ -84,7 +84,7 @@ PAPER = dict(
     vae_epochs=100, vae_learning_rate=1e-3, vae_latent=32, vae_channels=64,
 )
 PROFILES: dict[str, dict] = {"quick": {}, "paper": PAPER}
-RUN_PARAMETERS = ("profile", "run", "corpus", "sources", "into", "window")  # not settings: which run, and on what
+RUN_PARAMETERS = ("profile", "run", "corpus", "sources", "into", "window", "station", "generator")  # not settings: which run, and on what
 
 
 def parameter_names() -> tuple[str, ...]:

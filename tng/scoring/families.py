@@ -63,6 +63,7 @@ MMD = Measure("MMD HVSR", "distribution", "small", "squared maximum mean discrep
 ENERGY = Measure("energy EAS", "distribution", "small", "energy distance of ln EAS")
 COVERAGE = Measure("coverage", "distribution", "large", "share of held-out records with a generated one among their neighbours", most=1)
 DENSITY = Measure("density", "distribution", "large", "held-out neighbourhoods that hold a generated record, relative to k")
+FRECHET = Measure("Frechet", "distribution", "small", "Fréchet distance of ln PSA and ln intensity measures, in standard deviations")
 C2ST = Measure("C2ST", "distribution", "small", "how often a logistic classifier tells generated from held-out records; 0.5 is guessing", most=1)
 FOREST = Measure("C2ST forest", "distribution", "small", "the same with a random forest, all stations together", most=1)
 
@@ -91,6 +92,7 @@ def distribution(reference: Reference, candidate: Candidate) -> Results:
         for measure, function in ((COVERAGE, twosample.Pairs.coverage), (DENSITY, twosample.Pairs.density)):
             add(measure, code, Result(function(pairs), _taken(pairs, sides, function),
                                       _floor(reference, station, candidate, "everything", measure.name, function), ceiling=1.0))
+        add(FRECHET, code, _frechet(reference, station, candidate))
         told = c2st(station.test.everything, new.everything, station.pool_events[:len(station.test)], candidate.events(code),
                     seed=reference.seed)
         add(C2ST, code, _told(told))
@@ -98,6 +100,20 @@ def distribution(reference: Reference, candidate: Candidate) -> Results:
         for measure, classifier in ((C2ST, "logistic"), (FOREST, "forest")):
             add(measure, ALL, _told_together(reference, candidate, classifier))
     return [*found.items()]
+
+
+def _frechet(reference: Reference, station: Station, candidate: Candidate) -> Result:
+    n, code = len(candidate.rows[station.code]), station.code
+    pool, real, new = (_scaled(station, x, ("ln_psa", "ln_measures")) for x in (station.pool, station.test, candidate.features[code]))
+
+    def between(x: np.ndarray, y: np.ndarray, counts_x: np.ndarray, counts_y: np.ndarray) -> np.ndarray:
+        return np.array([twosample.frechet(x[a], y[b]) for a, b in zip(rows_of(counts_x[:SLOW_DRAWS]), rows_of(counts_y[:SLOW_DRAWS]))])
+
+    if ("frechet", n) not in station.kept:
+        floor = reference.floor(station, n)
+        station.kept["frechet", n] = between(pool, pool, floor.first, floor.second)
+    return Result(twosample.frechet(real, new), between(real, new, station.test_counts, candidate.counts[code]), station.kept["frechet", n],
+                  float(np.median(between(real, real, once(len(real)).repeat(SLOW_DRAWS, axis=0), station.test_counts))))
 
 
 def _told(told: Classified) -> Result:
@@ -116,10 +132,13 @@ def _told_together(reference: Reference, candidate: Candidate, classifier: str) 
     return _told(told)
 
 
-def _scaled(station: Station, records: Features) -> np.ndarray:
-    """All curves and measures in standard deviations of the station's recorded ones, each kind with the same weight."""
+KINDS = ("ln_hvsr", "ln_eas", "ln_psa", "ln_measures")
+
+
+def _scaled(station: Station, records: Features, kinds: tuple[str, ...] = KINDS) -> np.ndarray:
+    """Curves and measures in standard deviations of the station's recorded ones, each kind with the same weight."""
     parts = []
-    for of in ("ln_hvsr", "ln_eas", "ln_psa", "ln_measures"):
+    for of in kinds:
         pool, x = getattr(station.pool, of), getattr(records, of)
         parts.append((x - pool.mean(axis=0)) / (np.maximum(pool.std(axis=0), 1e-9) * np.sqrt(x.shape[1])))
     return np.hstack(parts)
@@ -182,8 +201,8 @@ def novel(reference: Reference, candidate: Candidate) -> Results:
 
 
 def alike(data: np.ndarray, sampling_rate_hz: float) -> np.ndarray:
-    """Largest correlation of any two records of a set."""
-    return novelty.correlations(data, data, sampling_rate_hz=sampling_rate_hz)[0]
+    """Largest correlation of any two records of a set, as they are: nobody turns records to hide that they are the same."""
+    return novelty.correlations(data, data, sampling_rate_hz=sampling_rate_hz, turned=False)[0]
 
 
 def different(alike: np.ndarray) -> int:

@@ -120,7 +120,29 @@ def styled(board: pd.DataFrame, station: str | None = None, *, intervals: bool =
     return table.style.apply(tint, axis=0).set_table_styles([{"selector": "td, th", "props": "padding: .15em .5em; text-align: left"}])
 
 
+def as_text(board: pd.DataFrame, *, intervals: bool = False) -> str:
+    """The summary for a terminal, with the notes and how many measures lie outside the band."""
+    numbers = of_station(board).iloc[0]
+    lines = [f"{numbers.n_real} held-out and {numbers.n_train} training records of {len(board.attrs['stations'])} stations; × is outside the band of "
+             "real against real, which one measure in fifty is by chance", "", summary(board, intervals=intervals).to_string(), "",
+             counts(board).to_string(), ""]
+    return "\n".join([*lines, *(f"Note: {note}" for note in [*board.attrs["notes"], *_left_out(board)])]).rstrip()
+
+
+def _left_out(board: pd.DataFrame) -> list[str]:
+    """A sentence for each reason why stations were not scored."""
+    rows = board[board["measure"] == ""].drop_duplicates("station")
+    return [f"{', '.join(codes)}: not scored, {why}" for why, codes in rows.groupby("note", sort=False)["station"]]
+
+
 # --- files --------------------------------------------------------------------------------------------------------
+
+def check_names(paths) -> None:
+    """Refuse a file whose suffix says no format, before any work is done for it."""
+    for path in map(Path, paths):
+        if path.suffix not in FORMATS:
+            raise BoardError(f"{path}: scoreboards are written as {', '.join(FORMATS)}")
+
 
 def save(board: pd.DataFrame, path) -> Path:
     """Write the scoreboard; the suffix says how: .csv and .json hold everything, .html is a page, .png its picture.
@@ -133,8 +155,7 @@ def save(board: pd.DataFrame, path) -> Path:
         For another suffix, or a folder that cannot be written to.
     """
     path = Path(path)
-    if path.suffix not in FORMATS:
-        raise BoardError(f"{path}: scoreboards are written as {', '.join(FORMATS)}")
+    check_names([path])
     text = {".csv": _csv, ".json": _json, ".html": as_html}.get(path.suffix)
     content = text(board).encode() if text else _picture(board)
     part = path.with_name(path.name + ".part")
@@ -191,12 +212,9 @@ def _picture(board: pd.DataFrame) -> bytes:
 
 def as_html(board: pd.DataFrame) -> str:
     """A page of its own: the picture, the summary with intervals, each station, and how to read them."""
-    stations = [code for code in dict.fromkeys(board["station"]) if code != ALL]
     picture = base64.b64encode(_picture(board)).decode()
-    notes = "".join(f"<li>{html.escape(note)}</li>" for note in board.attrs.get("notes", []))
-    left_out = board[board["measure"] == ""].drop_duplicates("station")
-    notes += "".join(f"<li>{html.escape(f'{row.station} is not scored: {row.note}')}</li>" for row in left_out.itertuples())
-    scored = [code for code in stations if code not in set(left_out["station"])]
+    notes = "".join(f"<li>{html.escape(note)}</li>" for note in [*board.attrs.get("notes", []), *_left_out(board)])
+    scored = board.attrs["stations"]
     parts = [styled(board, intervals=True).to_html()]
     parts += [f"<h2>{html.escape(code)}</h2>{styled(board, code, intervals=True).to_html()}" for code in scored if len(scored) > 1]
     return PAGE.format(picture=picture, notes=f"<ul>{notes}</ul>" if notes else "", tables="\n".join(parts),

@@ -1,0 +1,95 @@
+"""Records of a comparison: the same from wherever they come, and refused with a reason if they cannot be compared."""
+
+import numpy as np
+import pytest
+
+from tng import corpus
+from tng.recordset import RecordSet, RecordSetError, same_kind
+from tng.records import Record
+
+RATE_HZ = 50.0
+
+
+@pytest.fixture(scope="module")
+def records():
+    rng = np.random.default_rng(0)
+    return [Record(rng.standard_normal((3, 200)), RATE_HZ, station, f"event {i}", {"source_magnitude": 4 + i / 10, "path_hyp_distance_km": 20.0 + i})
+            for station in "AB" for i in range(6)]
+
+
+def arrays(records):
+    return {code: np.stack([r.data for r in records if r.station == code]) for code in "AB"}
+
+
+def test_the_same_records_from_everywhere(records, tmp_path):
+    written = corpus.write(records, tmp_path / "corpus", seed=0)
+    listed = RecordSet.of(records)
+    for source in (written, tmp_path / "corpus", str(tmp_path / "corpus"), {code: [r for r in records if r.station == code] for code in "AB"}):
+        found = RecordSet.of(source)
+        assert found.stations == ["A", "B"] and len(found) == 12 and found.events_known
+        for code in "AB":
+            order = np.argsort(found.event[found.rows(code)])
+            np.testing.assert_array_equal(found.data[found.rows(code)][order], listed.data[listed.rows(code)])
+            np.testing.assert_allclose(found.magnitude[found.rows(code)][order], 4 + np.arange(6) / 10)
+            np.testing.assert_allclose(found.distance_km[found.rows(code)][order], 20 + np.arange(6))
+    plain = RecordSet.of(arrays(records), sampling_rate_hz=RATE_HZ)
+    np.testing.assert_array_equal(plain.data, listed.data)
+    assert not plain.events_known and np.isnan(plain.magnitude).all() and len(set(plain.event)) == 12
+
+
+def test_a_split_and_some_stations(records, tmp_path):
+    written = corpus.write(records, tmp_path / "corpus", seed=0)
+    train, test = (RecordSet.of(written, split=split) for split in ("train", "test"))
+    assert not set(train.event) & set(test.event)
+    assert RecordSet.of(written, stations=["B"]).stations == ["B"]
+    assert RecordSet.of(records, stations=["B"]).stations == ["B"]
+
+
+def test_ancestors_travel_through_a_corpus(records, tmp_path):
+    made = [Record(r.data, RATE_HZ, r.station, f"new {i}", {"generator_sources": "t1;t2", "trace_category": "generated"}) for i, r in enumerate(records)]
+    for source in (made, corpus.write(made, tmp_path / "made", seed=0)):
+        assert RecordSet.of(source).ancestors == (("t1", "t2"),) * 12
+    assert RecordSet.of(made).take([3]).ancestors == (("t1", "t2"),)
+    assert RecordSet.of(records).ancestors == ()
+
+
+def broken(records, change):
+    data = arrays(records)
+    change(data["B"])
+    return data
+
+
+@pytest.mark.parametrize("change, word", [
+    (lambda x: x.__setitem__((2, 1, 5), np.nan), "B 2 of station B, component N holds values that are not finite"),
+    (lambda x: x.__setitem__((1, 2), 0.0), "B 1 of station B, component Z is flat"),
+])
+def test_records_that_cannot_be_scored_are_named(records, change, word):
+    with pytest.raises(RecordSetError, match=word):
+        RecordSet.of(broken(records, change), sampling_rate_hz=RATE_HZ)
+
+
+def test_wrong_sources(records, tmp_path):
+    for source, word, more in (
+            ({}, "no stations", {}), ([], "no records", {}), (arrays(records), "sampling rate", {}), ([1, 2], "int among", {}),
+            (tmp_path / "nowhere", "is not there", {}), (records, "no records of C", {"stations": ["C"]}),
+            ({"A": np.zeros((2, 2, 9))}, "shape", {"sampling_rate_hz": 50.0}),
+            ({"A": np.ones((2, 3, 9)), "B": np.ones((2, 3, 8))}, "one length", {"sampling_rate_hz": 50.0}),
+            ({"A": [r for r in records if r.station == "B"]}, "records of B are given as A", {}),
+            ([records[0], Record(records[0].data, 100.0, "A", "e")], "one rate", {})):
+        with pytest.raises(RecordSetError, match=word):
+            RecordSet.of(source, **more)
+
+
+def test_a_folder_with_an_unreadable_file_is_refused(tmp_path):
+    (tmp_path / "note.txt").write_text("not a record")
+    with pytest.raises(RecordSetError, match="1 of 1 records cannot be read.*tng ingest"):
+        RecordSet.of(tmp_path)
+
+
+def test_sets_of_different_kind(records):
+    one, other = RecordSet.of(records, "one"), RecordSet.of({"A": arrays(records)["A"][..., :100]}, "other", sampling_rate_hz=RATE_HZ)
+    same_kind([one, one])
+    with pytest.raises(RecordSetError, match="other: 100 samples at 50 Hz, but one: 200 at 50 Hz"):
+        same_kind([one, other])
+    with pytest.raises(RecordSetError, match="200 samples at 100 Hz"):
+        same_kind([one, RecordSet.of(arrays(records), sampling_rate_hz=100.0)])
