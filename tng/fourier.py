@@ -29,9 +29,11 @@ def fourier_amplitude(data, sampling_rate_hz: float) -> tuple[np.ndarray, np.nda
     return freq_hz, np.abs(fft.rfft(data, axis=-1)) / sampling_rate_hz
 
 
-def three_components(data) -> np.ndarray:
-    """The records as an array, if they are of shape (records, 3, samples)."""
+def three_components(data, sampling_rate_hz: float = 1.0) -> np.ndarray:
+    """The records as an array, if they are of shape (records, 3, samples) and of a possible rate."""
     data = np.asarray(data)
+    if not 0 < sampling_rate_hz < np.inf:
+        raise ValueError(f"a sampling rate of {sampling_rate_hz} Hz; a positive number is needed")
     if data.ndim != 3 or data.shape[1] != 3:
         raise ValueError(f"records of shape {data.shape}; (records, 3, samples) is needed")
     if data.shape[0] == 0 or data.shape[2] < 2:
@@ -42,8 +44,6 @@ def three_components(data) -> np.ndarray:
 def resolved(centres_hz, samples: int, sampling_rate_hz: float) -> np.ndarray:
     """The frequencies, if records of this length and rate can say something about them."""
     centres_hz = np.atleast_1d(np.asarray(centres_hz, dtype=float))
-    if not 0 < sampling_rate_hz < np.inf:
-        raise ValueError(f"a sampling rate of {sampling_rate_hz} Hz; a positive number is needed")
     if not (centres_hz.ndim == 1 and len(centres_hz) and centres_hz[0] > 0 and (np.diff(centres_hz) > 0).all()):
         raise ValueError("frequencies must be positive and rising, at least one")
     if centres_hz[-1] > sampling_rate_hz / 2 * (1 + 1e-9):

@@ -108,13 +108,14 @@ def smooth(spectrum, step_hz: float, centres_hz, kind: str = "paper", bandwidth:
     """
     spectrum, centres_hz = np.asarray(spectrum, dtype=float), np.ascontiguousarray(centres_hz, dtype=float)
     weights, pieces = _factors(spectrum.shape[-1], float(step_hz), centres_hz.tobytes(), kind, float(bandwidth))
-    at_nodes = spectrum[..., :RUN] @ weights[:RUN]
+    rows = spectrum.reshape(-1, spectrum.shape[-1])            # one large product instead of many small ones
+    found = rows[:, :RUN] @ weights[:RUN]
     for start in range(RUN, len(weights), RUN):
-        at_nodes += spectrum[..., start:start + RUN] @ weights[start:start + RUN]
-    if not pieces:
-        return at_nodes
-    of_pieces = np.split(at_nodes, len(pieces), axis=-1)
-    return np.concatenate([at @ piece.to_centres for at, piece in zip(of_pieces, pieces)], axis=-1)
+        found += rows[:, start:start + RUN] @ weights[start:start + RUN]
+    if pieces:
+        at_nodes = np.split(found, len(pieces), axis=-1)
+        found = np.concatenate([at @ piece.to_centres for at, piece in zip(at_nodes, pieces)], axis=-1)
+    return found.reshape(*spectrum.shape[:-1], len(centres_hz))
 
 
 class _Piece(NamedTuple):
