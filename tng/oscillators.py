@@ -15,8 +15,8 @@ def checked_settings(sampling_rate_hz, periods_s, damping, oversample) -> tuple:
     """The settings of an oscillator, rate [Hz], periods [s], damping, factor or None; ValueError for what makes no sense."""
     rate_hz = positive_rate(sampling_rate_hz)
     periods_s = np.atleast_1d(np.asarray(periods_s, dtype=float))
-    if periods_s.ndim != 1 or not np.isfinite(periods_s).all():
-        raise ValueError(f"periods {periods_s.tolist()}; a list of finite numbers is needed")
+    if periods_s.ndim != 1 or not len(periods_s) or not np.isfinite(periods_s).all():
+        raise ValueError(f"periods {periods_s.tolist()}; a list of finite numbers, at least one, is needed")
     unresolved = periods_s[periods_s < 2 / rate_hz * (1 - 1e-9)]
     if len(unresolved):
         raise ValueError(f"periods {unresolved.tolist()} s are shorter than two sampling intervals at {rate_hz:g} Hz: leave out "

@@ -59,7 +59,7 @@ def psa(data, sampling_rate_hz: float, periods_s, damping: float = 0.05, oversam
     for start in range(0, len(flat), AT_ONCE):
         for i, response in _responses(flat[start:start + AT_ONCE], *settings):
             peaks[start:start + AT_ONCE, i] = np.abs(response).max(axis=-1)
-    return peaks.reshape(*data.shape[:-1], -1)
+    return peaks.reshape(*data.shape[:-1], peaks.shape[1])
 
 
 def geometric_mean_psa(data, sampling_rate_hz: float, periods_s, damping: float = 0.05,
