@@ -46,7 +46,7 @@ def test_a_drawn_event_comes_with_all_its_records():
         times_drawn.append([count[EVENTS == f"event {k}"][0] for k in range(12)])
     times_drawn = np.array(times_drawn)
     assert (times_drawn.sum(axis=1) == 12).all()                                # as many events as there are
-    assert times_drawn.mean(axis=0) == pytest.approx(np.ones(12), abs=0.25)         # each one equally likely (4.5 standard errors)
+    assert times_drawn.mean(axis=0) == pytest.approx(np.ones(12), abs=0.25)     # each equally likely (4.5 standard errors)
     assert times_drawn.var() == pytest.approx(11 / 12, abs=0.1)                   # with replacement: binomial(12, 1/12)
 
 
@@ -205,7 +205,8 @@ def test_draws_that_failed_are_left_out():
 
 @pytest.mark.parametrize("draws, value, level, message", [
     ([1.0, 2.0], 1.0, 1.0, "level 1.0"), ([1.0, 2.0], 1.0, 0, "level 0"),
-    (np.zeros((5, 2)), np.zeros(3), 0.9, r"draws of shape \(5, 2\) for a value of shape \(3,\)"), (3.0, 3.0, 0.9, r"draws of shape \(\)")])
+    (np.zeros((5, 2)), np.zeros(3), 0.9, r"draws of shape \(5, 2\) for a value of shape \(3,\)"),
+    (3.0, 3.0, 0.9, r"draws of shape \(\)")])
 def test_what_an_interval_refuses(draws, value, level, message):
     with pytest.raises(ValueError, match=message):
         resampling.interval(draws, value, level)

@@ -156,8 +156,9 @@ def test_one_law_is_rejected_as_often_as_stated(statistic, groups_x, groups_y):
 
 def test_without_its_events_one_law_is_rejected_far_too_often():
     groups = np.arange(36) // 3
-    p = [Pairs.of(grouped(groups, seed=seed), grouped(groups, seed=10_000 + seed)).test("mmd", rng(seed), 99).p for seed in range(100)]
-    assert np.mean(np.array(p) <= 0.05) > 0.3
+    p = np.array([Pairs.of(grouped(groups, seed=seed), grouped(groups, seed=10_000 + seed)).test("mmd", rng(seed), 99).p
+                  for seed in range(100)])
+    assert np.mean(p <= 0.05) > 0.3
 
 
 def test_p_of_sets_far_apart_is_the_smallest_there_is():
@@ -228,13 +229,13 @@ def test_neighbourhoods_are_those_of_their_papers(k):
     pairs = Pairs.of(x, y)
     found = pairs.density(k), pairs.coverage(k), pairs.precision(k), pairs.recall(k)
     assert found == pytest.approx(neighbourhoods_by_loops(x, y, k), rel=1e-12)
-    assert len(set(np.round(found, 6))) == 4                                            # four different numbers, or nothing is shown
+    assert len(set(np.round(found, 6))) == 4     # four different numbers, or nothing is shown
 
 
 @pytest.mark.parametrize("n, m", [(40, 40), (60, 20)])
 def test_one_law_has_density_one_and_the_expected_coverage(n, m):
-    found = np.array([[pairs.density(), pairs.coverage()] for pairs in (Pairs.of(*normal(n, m, seed=seed)) for seed in range(150))])
-    density, coverage = found.mean(axis=0)
+    drawn = [Pairs.of(*normal(n, m, seed=seed)) for seed in range(150)]
+    density, coverage = np.mean([[pairs.density(), pairs.coverage()] for pairs in drawn], axis=0)
     assert density == pytest.approx(1, abs=0.05)
     assert coverage == pytest.approx(twosample.expected_coverage(n, m), abs=0.015)
 
@@ -271,7 +272,7 @@ def test_neighbours_are_of_other_events():
 
 def test_neighbours_that_there_are_not():
     x, y = normal(5, 9)
-    assert Pairs.of(x, y).density(5) * 5 == pytest.approx(Pairs.of(x, y).density(4) * 4)              # five records have four neighbours
+    assert Pairs.of(x, y).density(5) * 5 == pytest.approx(Pairs.of(x, y).density(4) * 4)   # five records have four neighbours
     one_event = Pairs.of(x, y, ["a"] * 5)
     assert one_event.coverage() == one_event.density() == 0
     with pytest.raises(ValueError, match="0 neighbours; at least one"):
@@ -289,7 +290,8 @@ def test_frechet_distance_of_two_gaussians_has_its_closed_form():
     x, y = chance.multivariate_normal(np.zeros(3), cov_x, 60_000), chance.multivariate_normal(gap, cov_y, 60_000)
     assert twosample.frechet(x, y) == pytest.approx(expected, rel=0.01)
     # one value: (µx - µy)² + (σx - σy)²
-    assert twosample.frechet(x[:, 0], 3 * x[:, 0] + 5) == pytest.approx((2 * x[:, 0].mean() + 5) ** 2 + 4 * x[:, 0].var(), rel=1e-6)
+    one = x[:, 0]
+    assert twosample.frechet(one, 3 * one + 5) == pytest.approx((2 * one.mean() + 5) ** 2 + 4 * one.var(), rel=1e-6)
 
 
 def test_covariances_are_shrunk():

@@ -151,7 +151,9 @@ class Pairs:
     def test(self, statistic: str, rng: np.random.Generator, times: int = 499) -> Tested:
         """The contrast, and its p by exchanging events between the sides (see `permuted_labels`).
 
-        All labellings are compared in one matrix product.  The smallest p is 1 / (times + 1).
+        All labellings are compared in one matrix product.  The smallest p is 1 / (times + 1).  If one side alone has several
+        records an event, take about as many records of both: with 10 events of three against 90 single records, p < 0.05
+        comes in 13 % of the cases of one law, with 20 events of three against 60 in 6 %.
 
         Raises
         ------
