@@ -73,7 +73,7 @@ def correlations(a, b, *, sampling_rate_hz: float | None = None, max_lag: int | 
             alike = combine(one, spectra_b[:, some], n)[:, allowed]
             where[i, some] = alike.argmax(axis=1)
             best[i, some] = np.take_along_axis(alike, where[i, some][:, None], axis=1)[:, 0]
-    return np.minimum(best * (n / 2), 1.0), lags[allowed][where]
+    return np.minimum(best, 1.0), lags[allowed][where]
 
 
 def _unit_spectra(x: np.ndarray, n: int, sampling_rate_hz: float | None) -> np.ndarray:
@@ -81,9 +81,10 @@ def _unit_spectra(x: np.ndarray, n: int, sampling_rate_hz: float | None) -> np.n
     spectra = fft.rfft((x - x.mean(axis=-1, keepdims=True)).astype(np.float32), n)
     if sampling_rate_hz is not None:
         spectra = spectra[..., :int(CORRELATION_BAND_HZ / sampling_rate_hz * n) + 1]
-    spectra[..., 0] = 0
-    energy = (np.abs(spectra) ** 2).sum(axis=(1, 2), keepdims=True)
-    return spectra / np.sqrt(energy)
+    power = 2 * np.abs(spectra) ** 2                      # negative frequencies hold as much
+    if n % 2 == 0 and spectra.shape[-1] == n // 2 + 1:
+        power[..., -1] /= 2                               # but there is only one Nyquist frequency
+    return spectra * np.sqrt(n / power.sum(axis=(1, 2), keepdims=True))
 
 
 def _as_they_are(one: np.ndarray, bank: np.ndarray, n: int) -> np.ndarray:
