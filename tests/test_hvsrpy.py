@@ -80,7 +80,8 @@ def test_rotd50(motion, truncated):
 def test_azimuths(motion, truncated):
     azimuths_deg = np.arange(0, 180, 30)
     oracle = theirs(motion, hvsrpy.HvsrAzimuthalProcessingSettings, azimuths_in_degrees=azimuths_deg)
-    _, curves = spectra.azimuthal_hvsr(motion, RATE_HZ, azimuths_deg, smoothing="konno-ohmachi", taper=0.05, centres_hz=CENTRES_HZ)
+    _, curves = spectra.azimuthal_hvsr(motion, RATE_HZ, azimuths_deg, smoothing="konno-ohmachi", taper=0.05,
+                                       centres_hz=CENTRES_HZ)
     np.testing.assert_allclose(curves, np.stack([each.amplitude for each in oracle.hvsrs], axis=1), rtol=1e-9)
 
 

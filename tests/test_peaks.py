@@ -68,7 +68,8 @@ def test_four_of_six_are_too_few():
     assert sum(found.criteria.values()) == 7 and found.reliable and not found.clear and found.verdict == UNCLEAR
 
 
-@pytest.mark.parametrize("f0_hz, epsilon, theta", [(0.15, 0.25, 3.0), (0.35, 0.20, 2.5), (0.7, 0.15, 2.0), (1.5, 0.10, 1.78), (5.0, 0.05, 1.58)])
+@pytest.mark.parametrize("f0_hz, epsilon, theta", [
+    (0.15, 0.25, 3.0), (0.35, 0.20, 2.5), (0.7, 0.15, 2.0), (1.5, 0.10, 1.78), (5.0, 0.05, 1.58)])
 def test_limits_of_each_frequency_range(f0_hz, epsilon, theta):
     """Table of the guidelines: epsilon(f0) and theta(f0); a little below passes, a little above fails."""
     for factor, met in ((0.98, True), (1.02, False)):
