@@ -7,7 +7,7 @@ Functions draw on the `ax` they are given and return it; they neither show nor s
 from tng.figures.corpus import (
     plot_bars, plot_histogram, plot_magnitude_distance, plot_map, plot_record_counts, plot_station_f0, plot_stations,
 )
-from tng.figures.measures import measure_panels, plot_attenuation, plot_cdf, plot_pairs, plot_qq
+from tng.figures.measures import LABELS, measure_panels, plot_attenuation, plot_cdf, plot_pairs, plot_qq
 from tng.figures.records import (
     plot_envelope, plot_envelopes, plot_husid, plot_motion, plot_spectrogram, plot_traces, plot_waveforms, smooth_envelope,
     spectrogram_panels,
@@ -22,7 +22,7 @@ from tng.figures.style import COLOURS, colour, dash, grid, line, log_frequency, 
 from tng.figures.training import plot_history
 
 __all__ = [
-    "COLOURS", "colour", "dash", "grid", "line", "log_frequency", "log_period", "lognormal_band", "marker", "measure_panels",
+    "COLOURS", "LABELS", "colour", "dash", "grid", "line", "log_frequency", "log_period", "lognormal_band", "marker", "measure_panels",
     "plain", "plot_attenuation", "plot_bars", "plot_cdf", "plot_correlation", "plot_curves", "plot_eas", "plot_envelope",
     "plot_envelopes", "plot_f0", "plot_f0_density", "plot_histogram", "plot_history", "plot_husid", "plot_hvsr",
     "plot_magnitude_distance", "plot_map", "plot_motion", "plot_nearest", "plot_nearest_pair", "plot_pairs", "plot_psa",

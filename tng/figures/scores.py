@@ -94,7 +94,7 @@ def plot_nearest_pair(generated, training, sampling_rate_hz: float, ax: Axes, *,
 
     `window_s` is the part that is shown; the whole, if it is not given.
     """
-    for samples, key, shift, weight in ((training, "training", lag_s, 2.2), (generated, name, 0.0, 0.9)):
+    for samples, key, shift, weight in ((training, "training", lag_s, 3.0), (generated, name, 0.0, 0.9)):
         time = np.arange(len(samples)) / sampling_rate_hz + shift
         ax.plot(time, np.asarray(samples) / np.abs(samples).max(), color=colour(key), lw=weight, label=key)
     ax.set_xlim(window_s or (0, len(generated) / sampling_rate_hz))
@@ -102,5 +102,5 @@ def plot_nearest_pair(generated, training, sampling_rate_hz: float, ax: Axes, *,
     ax.set_xlabel("Time [s]")
     ax.set_ylabel("Acceleration / peak [-]")
     ax.set_title(title)
-    ax.legend(loc="upper right", ncols=2)
+    ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2)
     return ax

@@ -125,7 +125,14 @@ def plot_hvsr(freq_hz, curves, ax: Axes, *, name: str, smoothing: str, f0_hz: fl
     return log_frequency(ax, freq_hz[0], freq_hz[-1])
 
 
-def plot_f0_density(lists: Mapping[str, Sequence[float]], ax: Axes, *, band_hz: tuple[float, float] = BAND_HZ, bins: int = 36,
+def _bandwidth(kernel: stats.gaussian_kde) -> float:
+    """Silverman's (1986, eq. 3.31) in standard deviations: 0.9 min(σ, IQR/1.34) n^(-1/5); two modes stay two."""
+    values = kernel.dataset[0]
+    sigma = values.std(ddof=1)
+    return 0.9 * min(1.0, (stats.iqr(values) / 1.34 or sigma) / sigma) * len(values) ** -0.2
+
+
+def plot_f0_density(lists: Mapping[str, Sequence[float]], ax: Axes, *, band_hz: tuple[float, float] = BAND_HZ, bins: int = 60,
                     intervals: Mapping[str, tuple[float, float]] | None = None) -> Axes:
     """Site frequencies on logarithmic bins, with a smooth density, and each median with its interval above.
 
@@ -146,7 +153,7 @@ def plot_f0_density(lists: Mapping[str, Sequence[float]], ax: Axes, *, band_hz: 
         ax.stairs(share, edges, color=colour(name), alpha=0.3, fill=True, label=f"{name} (n = {len(values)}{missing})")
         tops.append(share.max(initial=0))
         if len(f0_hz) > 2 and np.ptp(np.log(f0_hz)) > 1e-6:            # a density of one value is none
-            density = stats.gaussian_kde(np.log(f0_hz))(np.log(fine)) * width
+            density = stats.gaussian_kde(np.log(f0_hz), _bandwidth)(np.log(fine)) * width
             ax.plot(fine, density, **line(name), lw=1.8)
             tops.append(density.max())
     top = max([*tops, 0.02])
@@ -158,7 +165,7 @@ def plot_f0_density(lists: Mapping[str, Sequence[float]], ax: Axes, *, band_hz: 
         if intervals and name in intervals:
             ax.plot(intervals[name], [height, height], color=colour(name), lw=2.5, solid_capstyle="butt")
             right = max(median, intervals[name][1])
-        ax.plot(median, height, marker=marker(name), color=colour(name), ms=7, mec="white", mew=0.6, ls="none")
+        ax.plot(median, height, marker=marker(name), color=colour(name), ms=7, ls="none")
         ax.annotate(f"{median:.2f} Hz", (right, height), xytext=(9, 0), textcoords="offset points", va="center", fontsize=8)
     ax.set_ylim(0, top * (1.12 + 0.09 * len(given)))
     ax.set_ylabel("Share of records")

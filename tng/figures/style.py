@@ -74,6 +74,8 @@ def plain_axis(axis, values=(1, 2, 5)) -> None:
     decades = np.log10(high / low)
     values = values if decades <= 2.2 else (1, 5) if decades <= 1 else (1,)
     exponents = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    if decades > 3.5 and axis.axis_name == "x":                # 0.0001 beside 0.001 would touch
+        exponents = exponents[exponents % 2 == 0]
     ticks = [value * 10.0**exponent for exponent in exponents for value in values]
     axis.set_ticks([tick for tick in ticks if low <= tick * (1 + 1e-9) and tick <= high * (1 + 1e-9)])
     axis.set_major_formatter("{x:g}")
