@@ -26,9 +26,9 @@ from tng.scoring.reference import Reference, too_few
 from tng.scoring.resampling import interval, shared_bootstrap
 from tng.scoring.samples import counts_of, once, summarise
 
-DRAWS = 300                  # bootstrap samples, and real-against-real pairs
+DRAWS = 400                  # bootstrap samples, and real-against-real pairs
 LEVEL = 0.95                 # of intervals
-BAND = 0.98                  # of real-against-real draws that count as "inside": one in fifty lies outside by chance
+BAND = 0.99                  # of real-against-real draws that count as "inside"
 ROUNDING = 1e-9              # the same number summed in another order
 COLUMNS = ["generator", "station", "group", "measure", "value", "low", "high", "floor", "floor_low", "floor_high", "ceiling", "p", "better",
            "verdict", "n_train", "n_real", "n_generated", "n_distinct", "n_floor", "note"]
@@ -62,7 +62,7 @@ def scoreboard(real_train, real_test, generated: Mapping[str, object], *, statio
     DataFrame
         A row a generator, station and measure, and a row of all stations ("all").  Columns: `value`; `low`, `high`, the 95 %
         interval by bootstrap over earthquakes; `floor`, the median between two real sets of these sizes (`n_floor`) that share no
-        earthquake, and `floor_low`, `floor_high`, the ends of its band (98 % of the pairs lie on its right side, or within it if
+        earthquake, and `floor_low`, `floor_high`, the ends of its band (99 % of the pairs lie on its right side, or within it if
         both sides are wrong); `ceiling`, for a copy of the held-out records drawn with replacement; `p` where there is a test;
         `better` (zero, one, small, large); `verdict`: "inside" or "outside" the band (a value better than the band is inside), or
         "not scored" with the reason in `note`; numbers of records, and of generated ones that differ.  ``attrs["notes"]`` lists what
@@ -85,7 +85,7 @@ def scoreboard(real_train, real_test, generated: Mapping[str, object], *, statio
     same_kind([test, *([train] if train is not None else []), *new.values()])
     notes = _notes(train, test)
     chosen, left_out = _stations(train, test, new, stations)
-    grid = Grid.of(test.sampling_rate_hz, band_hz)
+    grid = Grid.of(test.sampling_rate_hz, test.data.shape[2], band_hz)
     test, train = _measured(test, chosen, grid, progress), None if train is None else _measured(train, chosen, grid, progress)
     candidates = {name: _measured(records, chosen, grid, progress) for name, records in new.items()}
     board = score(train, test, candidates, grid, draws=draws, seed=seed, progress=progress)
@@ -196,7 +196,7 @@ def _pairwise(reference: Reference, candidate: Candidate) -> families.Results:
 
 
 def _result(value: np.ndarray, draws: np.ndarray, floor: np.ndarray, copies: np.ndarray) -> Result:
-    return Result(float(value[0]), draws, floor, float(np.nanmedian(copies)))
+    return Result(float(value[0]), draws, floor, float(np.median(copies[np.isfinite(copies)])) if np.isfinite(copies).any() else np.nan)
 
 
 # --- rows ---------------------------------------------------------------------------------------------------------
@@ -227,7 +227,7 @@ def _together(measure: Measure, results: Sequence[Result]) -> Result:
 
 
 def _row(measure: Measure, result: Result, generator: str, station: str, **counts) -> dict:
-    lowest = 0.0 if measure.better in ("small", "one") else -np.inf
+    lowest = 0.0 if measure.better in ("small", "one") and not measure.signed else -np.inf
     low, high = interval(result.draws, result.value, LEVEL, lowest=lowest, highest=measure.most) if result.draws.size else (result.low, result.high)
     known = result.floor[np.isfinite(result.floor)] if result.floor.size else np.empty(0)
     out = 100 * (1 - BAND) / (1 if measure.better in ("small", "large") else 2)    # missed on one side, or on either
@@ -236,7 +236,8 @@ def _row(measure: Measure, result: Result, generator: str, station: str, **count
     scored = np.isfinite(result.value) and (np.isfinite(bottom) or by_test)
     inside = result.p >= 1 - BAND if by_test else _inside(measure.better, result.value, bottom, top)
     verdict = "not scored" if not scored else "inside" if inside else "outside"
-    note = "" if scored else "no number: " + ("the recorded side does not vary" if measure.better == "one" else "too few draws")
+    note = "" if scored else "no number: the recorded side does not vary" if np.isnan(result.value) else (
+        "no band: too few recorded records to set two sets of them against each other")
     return dict(generator=generator, station=station, group=measure.group, measure=measure.name, value=result.value, low=low, high=high,
                 floor=middle, floor_low=bottom, floor_high=top, ceiling=result.ceiling, p=result.p, better=measure.better,
                 verdict=verdict, note=note, **counts)

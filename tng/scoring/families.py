@@ -17,6 +17,7 @@ from tng.scoring.c2st import Classified, c2st
 from tng.scoring.features import Features
 from tng.scoring.measures import Measure
 from tng.scoring.reference import Reference, Station
+from tng.scoring.resampling import SMALLEST
 from tng.scoring.samples import once, rows_of
 
 SLOW_DRAWS = 60            # of measures that cost a millisecond each
@@ -59,8 +60,8 @@ Results = list[tuple[Measure, dict[str, Result]]]
 
 # --- distributions ----------------------------------------------------------------------------------------------
 
-MMD = Measure("MMD HVSR", "distribution", "small", "squared maximum mean discrepancy of ln HVSR curves")
-ENERGY = Measure("energy EAS", "distribution", "small", "energy distance of ln EAS")
+MMD = Measure("MMD HVSR", "distribution", "small", "squared maximum mean discrepancy of ln HVSR curves", signed=True)
+ENERGY = Measure("energy EAS", "distribution", "small", "energy distance of ln EAS", signed=True)
 COVERAGE = Measure("coverage", "distribution", "large", "share of held-out records with a generated one among their neighbours", most=1)
 DENSITY = Measure("density", "distribution", "large", "held-out neighbourhoods that hold a generated record, relative to k")
 FRECHET = Measure("Frechet", "distribution", "small", "Fréchet distance of ln PSA and ln intensity measures, in standard deviations")
@@ -107,7 +108,8 @@ def _frechet(reference: Reference, station: Station, candidate: Candidate) -> Re
     pool, real, new = (_scaled(station, x, ("ln_psa", "ln_measures")) for x in (station.pool, station.test, candidate.features[code]))
 
     def between(x: np.ndarray, y: np.ndarray, counts_x: np.ndarray, counts_y: np.ndarray) -> np.ndarray:
-        return np.array([twosample.frechet(x[a], y[b]) for a, b in zip(rows_of(counts_x[:SLOW_DRAWS]), rows_of(counts_y[:SLOW_DRAWS]))])
+        return np.array([twosample.frechet(x[a], y[b]) if min(len(a), len(b)) >= SMALLEST else np.nan
+                         for a, b in zip(rows_of(counts_x[:SLOW_DRAWS]), rows_of(counts_y[:SLOW_DRAWS]))])
 
     if ("frechet", n) not in station.kept:
         floor = reference.floor(station, n)
@@ -153,7 +155,7 @@ def _pool_pairs(reference: Reference, station: Station, of: str) -> twosample.Pa
 
 
 def _taken(pairs: twosample.Pairs, sides, function) -> np.ndarray:
-    return np.array([function(pairs.take(a, b)) for a, b in zip(*sides)])
+    return np.array([function(pairs.take(a, b)) if len(a) and len(b) else np.nan for a, b in zip(*sides)])
 
 
 def _floor(reference: Reference, station: Station, candidate: Candidate, of: str, name: str, function) -> np.ndarray:

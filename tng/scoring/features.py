@@ -11,6 +11,7 @@ from tng import intensity, response, spectra
 from tng.recordset import RecordSet, RecordSetError
 from tng.scoring.paper import F0_BINS_HZ
 
+SHORTEST_S = 4.0                             # with less, no spectrum is worth a comparison
 BATCH = 64                                   # records measured at a time
 MEASURES = {                                 # column of intensity.measures → name on the scoreboard
     "pga_cmps2": "PGA", "pgv_cmps": "PGV", "arias_cmps": "Arias", "cav_cmps": "CAV", "d575_s": "D5-75", "d595_s": "D5-95",
@@ -46,23 +47,28 @@ class Grid:
         return float(np.log(self.curve_hz[1] / self.curve_hz[0]))
 
     @classmethod
-    def of(cls, sampling_rate_hz: float, band_hz: tuple[float, float] | None = None, *, curve_points: int = 100,
+    def of(cls, sampling_rate_hz: float, samples: int, band_hz: tuple[float, float] | None = None, *, curve_points: int = 100,
            eas_points: int = 60, periods: int = 20) -> Grid:
-        """The grid for a sampling rate; nothing above 0.4 of it, where anti-alias filters speak.
+        """The grid for a sampling rate and a number of samples.
+
+        Nothing above 0.4 of the rate, where anti-alias filters speak; no EAS below 20 cycles and no period above a sixth of the record.
 
         Raises
         ------
         RecordSetError
-            If the rate does not hold the band.
+            If the rate does not hold the band, or the records are shorter than `SHORTEST_S`.
         """
+        duration_s = samples / sampling_rate_hz
+        if duration_s < SHORTEST_S:
+            raise RecordSetError(f"records of {duration_s:g} s; at least {SHORTEST_S:g} s are needed to score them")
         highest_hz = 0.4 * sampling_rate_hz
         low, high = band_hz or (spectra.BAND_HZ[0], min(spectra.BAND_HZ[1], highest_hz))
         if not 0 < low < high <= sampling_rate_hz / 2:
             raise RecordSetError(f"a band from {low:g} to {high:g} Hz on records at {sampling_rate_hz:g} Hz; two rising frequencies "
                                  f"up to {sampling_rate_hz / 2:g} Hz are needed")
         return cls((low, high), np.geomspace(low, high, curve_points),
-                   np.geomspace(min(0.5, low), min(25.0, highest_hz), eas_points),
-                   np.geomspace(max(0.05, 2.5 / sampling_rate_hz), 5.0, periods))
+                   np.geomspace(max(0.5, 20 / duration_s), min(25.0, highest_hz), eas_points),
+                   np.geomspace(max(0.05, 2.5 / sampling_rate_hz), min(5.0, duration_s / 6), periods))
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ class Measure:
     meaning: str
     function: Callable[..., np.ndarray] | None = None
     most: float = np.inf             # no interval reaches above it
+    signed: bool = False             # one of "small" or "one" that may also be negative
 
 
 # --- site -----------------------------------------------------------------------------------------------
@@ -118,7 +119,7 @@ PAIRWISE = [
     Measure("HVSR rms", "site", "small", "rms over ln f of ln(mean HVSR generated / held-out)", _rms("hvsr")),
     Measure("HVSR correlation", "site", "large", "correlation of the two mean ln HVSR curves", hvsr_correlation, most=1),
     Measure("HVSR shift", "site", "zero", "shift in ln f that lays the generated mean HVSR on the held-out one", hvsr_shift),
-    Measure("HVSR contrast", "site", "one", "height of peaks and troughs of mean ln HVSR, generated / held-out", hvsr_contrast),
+    Measure("HVSR contrast", "site", "one", "height of peaks and troughs of mean ln HVSR, generated / held-out", hvsr_contrast, signed=True),
     Measure("HVSR scatter ratio", "site", "one", "sigma of ln HVSR, mean over frequency, generated / held-out", _ratio("hvsr", "std")),
     *(Measure(f"{name} ratio", "engineering", "one", f"lognormal median {name}, generated / held-out", _ratio("measures", "mean", i))
       for i, name in enumerate(MEASURES.values())),
@@ -155,8 +156,9 @@ ACROSS = [
 def pooled(measure: Measure, values: np.ndarray) -> np.ndarray:
     """One number for all stations, over the first axis: the mean, or of ratios the geometric mean; NaN stations are left out."""
     values = np.asarray(values, dtype=float)
-    known = np.isfinite(values) & ((values > 0) | (measure.better != "one"))
-    x = np.where(known, np.log(np.where(known, values, 1)) if measure.better == "one" else values, 0)
+    ratio = measure.better == "one" and not measure.signed
+    known = np.isfinite(values) & ((values > 0) | (not ratio))
+    x = np.where(known, np.log(np.where(known, values, 1)) if ratio else values, 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = x.sum(axis=0) / known.sum(axis=0)
-    return np.exp(mean) if measure.better == "one" else mean
+    return np.exp(mean) if ratio else mean

@@ -81,7 +81,8 @@ class Reference:
         self._order = dict(zip(events, np.random.default_rng([seed, 2]).random((len(events), draws))))
 
     def floor(self, station: Station, n_generated: int) -> Floor:
-        """Pairs of real sets of the sizes of the held-out and the generated ones, or of the largest that the pool allows.
+        """Pairs of real sets of the sizes of the held-out and the generated ones, or of the largest that the pool allows; empty
+        ones if it does not hold two sets of `SMALLEST`.
 
         Earthquakes stand in one random order for all stations; a station's first set is made of its first ones, the
         second of its last ones.
@@ -94,6 +95,8 @@ class Reference:
             ranks = np.stack([self._order[str(event)] for event in station.pool_events])      # (records, draws)
             pairs = [_ends(rank, codes, first, second) for rank in ranks.T]
             a, b = (counts_of([pair[side] for pair in pairs], n) for side in (0, 1))
+            if min(first, second) < SMALLEST:                            # no floor at all: empty draws come out as NaN
+                a, b = np.zeros_like(a), np.zeros_like(b)
             bins = self.grid.f0_bins_hz
             station.floors[n_generated] = Floor(a, b, summarise(station.pool, a, bins), summarise(station.pool, b, bins))
         return station.floors[n_generated]
