@@ -48,7 +48,8 @@ def as_printed(value, text):
 
 def scores(real, generated, bins_hz=scoring.F0_BINS_HZ, **how):
     matrix = scoring.similarity_matrix(real, generated, bins_hz, **how)
-    return dict(SxS=scoring.ncc_stations(real, generated, bins_hz, **how), pairs=scoring.ncc_pairs(real, generated, bins_hz, **how),
+    return dict(SxS=scoring.ncc_stations(real, generated, bins_hz, **how),
+                pairs=scoring.ncc_pairs(real, generated, bins_hz, **how),
                 diagonal=np.diag(matrix).mean(), real=paper.ncc_real(real, generated, bins_hz, **how),
                 told_apart=paper.told_apart(matrix))
 
@@ -100,8 +101,9 @@ def test_published_real_stations_overlap(published):
     np.testing.assert_allclose(matrix, expected, atol=5.1e-4)
 
 
-@pytest.mark.parametrize("shift, expected", [(0, ("0.967", "0.967", "1.000")), (1, ("-0.161", "0.403", "0.143")), (4, ("-0.161", "0.403", "0.143")),
-                                             (2, ("-0.323", "0.322", "0.020")), (3, ("-0.323", "0.322", "0.020"))])
+@pytest.mark.parametrize("shift, expected", [(0, ("0.967", "0.967", "1.000")), (1, ("-0.161", "0.403", "0.143")),
+                                             (4, ("-0.161", "0.403", "0.143")), (2, ("-0.323", "0.322", "0.020")),
+                                             (3, ("-0.323", "0.322", "0.020"))])
 def test_published_records_of_another_station(published, shift, expected):
     """Shift 0 is a copy, which is not 1 because real stations overlap."""
     real = published["real"]
@@ -112,7 +114,8 @@ def test_published_records_of_another_station(published, shift, expected):
 
 def test_published_references(published):
     table = scoring.reference_scores(published["real"], draws=2000)
-    for row, expected in {"copy of the real records": ("0.967", "0.967", "1.000"), "one constant f0 a station": ("0.901", "0.919", "0.600"),
+    for row, expected in {"copy of the real records": ("0.967", "0.967", "1.000"),
+                          "one constant f0 a station": ("0.901", "0.919", "0.600"),
                           "the next station's records": ("-0.161", "0.403", "0.143")}.items():
         for column, text in zip(("SxS", "2Sx2S", "mean diagonal"), expected):
             assert as_printed(table.loc[row, column], text), (row, column)
@@ -121,7 +124,8 @@ def test_published_references(published):
             ("evenly over the band", (0.005, 0.412, 0.183), (-0.157, 0.169, 0.376, 0.452)),
             ("bootstrap of the real records", (0.957, 0.961, 0.910), (0.948, 0.964, 0.953, 0.967))):
         np.testing.assert_allclose(table.loc[row, ["SxS", "2Sx2S", "mean diagonal"]], means, atol=0.012, err_msg=row)
-        np.testing.assert_allclose(table.loc[row, ["SxS low", "SxS high", "2Sx2S low", "2Sx2S high"]], ranges, atol=0.03, err_msg=row)
+        ends = table.loc[row, ["SxS low", "SxS high", "2Sx2S low", "2Sx2S high"]]
+        np.testing.assert_allclose(ends, ranges, atol=0.03, err_msg=row)
 
 
 @pytest.mark.parametrize("model, how, expected", [
@@ -181,9 +185,10 @@ def test_many_draws_at_once_are_the_single_scores(lists):
     """Also across the blocks in which draws are scored."""
     rng = np.random.default_rng(3)
     generated = [rng.choice(f, 30) * 1.04 for f in lists]
-    p, q = paper.matched_shares(lists, generated, np.linspace(0.5, 22, 30))
-    expected = (scoring.ncc_stations(lists, generated, np.linspace(0.5, 22, 30)), scoring.ncc_pairs(lists, generated, np.linspace(0.5, 22, 30)),
-                np.diag(scoring.similarity_matrix(lists, generated, np.linspace(0.5, 22, 30))).mean())
+    bins_hz = np.linspace(0.5, 22, 30)
+    p, q = paper.matched_shares(lists, generated, bins_hz)
+    expected = (scoring.ncc_stations(lists, generated, bins_hz), scoring.ncc_pairs(lists, generated, bins_hz),
+                np.diag(scoring.similarity_matrix(lists, generated, bins_hz)).mean())
     many = np.tile(q, (paper.BLOCK + 7, 1, 1))
     many[3] = p
     found = paper.scores_of_shares(p[None], many)
@@ -196,7 +201,8 @@ def test_bootstrap_by_counts_is_the_bootstrap_of_records(lists):
     other = [f * 1.03 for f in lists]
     bins_hz = np.linspace(1, 22, 23)
     rng = np.random.default_rng(5)
-    slow = [scoring.ncc_stations([rng.choice(f, f.size) for f in lists], [rng.choice(f, f.size) for f in other], bins_hz) for _ in range(600)]
+    redrawn = ([[rng.choice(f, f.size) for f in side] for side in (lists, other)] for _ in range(600))
+    slow = [scoring.ncc_stations(*pair, bins_hz) for pair in redrawn]
     fast = scoring.score_f0(lists, other, bins_hz=bins_hz, draws=2000)
     np.testing.assert_allclose([fast["SxS low"], fast["SxS high"]], np.percentile(slow, [2.5, 97.5]), atol=0.006)
 
@@ -238,8 +244,8 @@ def test_interval_is_seeded_and_ordered(lists):
 
 # --- what cannot be scored ------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("values, word", [([], "no f0"), ([0.2, 30.0], "none of the 2"), ([2.0, np.nan], "1 of 2 f0 are not finite"),
-                                          ([[2.0, 3.0]], "shape")])
+@pytest.mark.parametrize("values, word", [([], "no f0"), ([0.2, 30.0], "none of the 2"),
+                                          ([2.0, np.nan], "1 of 2 f0 are not finite"), ([[2.0, 3.0]], "shape")])
 def test_lists_that_cannot_be_scored(values, word):
     with pytest.raises(ValueError, match=word):
         scoring.f0_histogram(values)

@@ -235,7 +235,7 @@ scoring.readable(pd.DataFrame(rows).T)
 #
 # * Amplitudes that are 2.2 times too small change **nothing** in the score; the PGA ratio shows them.
 # * Peaks of the HVSR raised to the power 0.8 change next to nothing, since they stay where they are; the curve error grows by half.
-# * All frequencies 5 % too high: the score falls by 0.05, which is within its interval. KS finds it at every station.
+# * All frequencies 5 % too high: the score falls by 0.05, and its interval still overlaps that of the first row. KS finds the shift at every station.
 # * Five records repeated ten times: the score loses 0.08. Scatter, KS at four stations and the number of different records show it.
 # * Copies get the best score of all, and nothing in this table objects: copies are found only by comparing waveforms.
 #

@@ -23,8 +23,9 @@ from tng.scoring.resampling import bootstrap_rows, enough, event_codes, interval
 def _ln(real, generated) -> tuple[np.ndarray, np.ndarray]:
     real, generated = enough("f0", real, generated)
     if real.ndim != 1 or min(real.min(), generated.min()) <= 0:
-        raise ValueError(f"f0 of shapes {real.shape} and {generated.shape}, from {min(real.min(), generated.min()):g} Hz; positive "
-                         "frequencies of shape (records,) are needed")
+        lowest_hz = min(real.min(), generated.min())
+        raise ValueError(f"f0 of shapes {real.shape} and {generated.shape}, from {lowest_hz:g} Hz; positive frequencies of shape "
+                         "(records,) are needed")
     return np.log(real), np.log(generated)
 
 
@@ -47,7 +48,7 @@ def energy_distance_ln_f0(real, generated) -> float:
 
 @dataclass(frozen=True)
 class KS:
-    """Two-sample Kolmogorov-Smirnov: the largest gap between the distribution functions, and how often chance makes one as large."""
+    """Kolmogorov-Smirnov: the largest gap between two distribution functions, and how often chance makes one as large."""
 
     distance: float
     p_value: float
@@ -85,13 +86,13 @@ def ks_f0(real, generated, groups=None, *, permutations: int = 999, seed: int = 
 
 
 def largest_gap(values, is_real) -> np.ndarray:
-    """Largest gap between the distribution functions of both sides, for many labellings (times, records); NaN for an empty side."""
+    """Largest gap between the distribution functions of both sides, for labellings (times, records); NaN for an empty side."""
     order = np.argsort(values, kind="stable")
     last = np.append(np.diff(values[order]) > 0, True)           # of equal values: both functions have jumped there
-    real = is_real[:, order].astype(float)
+    ordered = is_real[:, order]
     with np.errstate(invalid="ignore"):
-        gaps = np.cumsum(real, axis=1) / real.sum(axis=1, keepdims=True) - np.cumsum(1 - real, axis=1) / (1 - real).sum(axis=1, keepdims=True)
-    return np.abs(gaps[:, last]).max(axis=1)
+        real, generated = (np.cumsum(side, axis=1) / side.sum(axis=1, keepdims=True) for side in (ordered, ~ordered))
+    return np.abs(real - generated)[:, last].max(axis=1)
 
 
 # --- one sample of f0 ---------------------------------------------------------------------------------
@@ -130,7 +131,7 @@ def lognormal_f0(f0_hz, events=None, *, draws: int = 1000, seed: int = 0) -> Log
     events = np.arange(ln_f0.size) if events is None else np.asarray(events)
     count = int(event_codes(events).max()) + 1 if events.shape == ln_f0.shape else 0
     if count < 2:
-        raise ValueError(f"{ln_f0.size} f0 of {count} events ({events.size} given); one for each record, and two at least, are needed")
+        raise ValueError(f"{ln_f0.size} f0 of {count} events ({events.size} given); one for each record, at least two, needed")
     rng = np.random.default_rng(seed)
     drawn = [ln_f0[bootstrap_rows(events, rng)] for _ in range(draws)]
     median, centre = ([function(one) for one in drawn] for function in (np.median, np.mean))
@@ -142,8 +143,8 @@ def lognormal_f0(f0_hz, events=None, *, draws: int = 1000, seed: int = 0) -> Log
 
     low, high = interval([sigma_ln(one) for one in drawn], sigma, lowest=0)
     return LognormalF0(
-        float(np.exp(np.median(ln_f0))), ends(median), float(np.exp(ln_f0.mean())), ends(centre), sigma, (float(low), float(high)),
-        ln_f0.size, np.unique(ln_f0).size, count)
+        float(np.exp(np.median(ln_f0))), ends(median), float(np.exp(ln_f0.mean())), ends(centre), sigma,
+        (float(low), float(high)), ln_f0.size, np.unique(ln_f0).size, count)
 
 
 def compare_f0(real: F0Lists, generated: F0Lists, *, real_events: F0Lists | None = None, generated_events: F0Lists | None = None,
@@ -177,7 +178,8 @@ def compare_f0(real: F0Lists, generated: F0Lists, *, real_events: F0Lists | None
         chance = [w1_ln_f0(values[side], values[~side]) for side in exchanged if min(side.sum(), (~side).sum()) >= 5]
         pairs = [(r[bootstrap_rows(groups[0], rng)], g[bootstrap_rows(groups[1], rng)]) for _ in range(draws)]
         ks = ks_f0(r, g, together, seed=seed)
-        row = {"n real": r.size, "distinct real": np.unique(r).size, "n generated": g.size, "distinct generated": np.unique(g).size}
+        row = {"n real": r.size, "distinct real": np.unique(r).size,
+               "n generated": g.size, "distinct generated": np.unique(g).size}
         for key, function, lowest in (("W1", _w1, 0), ("median ratio", _median_ratio, 0), ("sigma ratio", _sigma_ratio, 0)):
             row[key] = function(r, g)
             row[f"{key} low"], row[f"{key} high"] = interval([function(*pair) for pair in pairs], row[key], lowest=lowest)

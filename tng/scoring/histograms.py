@@ -35,9 +35,10 @@ def station_lists(lists: F0Lists, side: str = "") -> tuple[list[str], list[np.nd
     for name, f0_hz in named:
         f0_hz = np.asarray(f0_hz, dtype=np.float64)
         if f0_hz.ndim != 1 or f0_hz.size == 0:
-            raise ValueError(f"{_where(name, side)}: no f0 values (shape {f0_hz.shape}); a station without records cannot be scored")
-        if not np.isfinite(f0_hz).all():
-            raise ValueError(f"{_where(name, side)}: {(~np.isfinite(f0_hz)).sum()} of {f0_hz.size} f0 are not finite; the paper's rule gives every "
+            raise ValueError(f"{_where(name, side)}: no f0 values (shape {f0_hz.shape}); a station without records cannot be "
+                             "scored")
+        if bad := (~np.isfinite(f0_hz)).sum():
+            raise ValueError(f"{_where(name, side)}: {bad} of {f0_hz.size} f0 are not finite; the paper's rule gives every "
                              "record one. Leave out records without a peak, and say how many they are")
         names.append(str(name))
         arrays.append(f0_hz)
@@ -70,9 +71,11 @@ def f0_counts(lists: F0Lists, bins_hz=F0_BINS_HZ, side: str = "") -> np.ndarray:
     for name, f0_hz in zip(*station_lists(lists, side)):
         missed = outside(f0_hz, bins_hz)
         if missed == f0_hz.size:
-            raise ValueError(f"{_where(name, side)}: none of the {f0_hz.size} f0 values lies in {band}; widen the bins or leave it out")
+            raise ValueError(f"{_where(name, side)}: none of the {f0_hz.size} f0 values lies in {band}; widen the bins or leave "
+                             "it out")
         if missed:
-            warnings.warn(f"{_where(name, side)}: {missed} of {f0_hz.size} f0 values lie outside {band} and in no bin", stacklevel=4)
+            warnings.warn(f"{_where(name, side)}: {missed} of {f0_hz.size} f0 values lie outside {band} and in no bin",
+                          stacklevel=4)
         counts.append(np.histogram(f0_hz, bins_hz)[0])
     return np.array(counts)
 

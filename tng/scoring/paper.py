@@ -53,8 +53,8 @@ def ncc(matrix, ideal) -> float:
     """
     matrix, ideal = np.asarray(matrix, dtype=np.float64), np.asarray(ideal, dtype=np.float64)
     if matrix.shape != ideal.shape or np.ptp(matrix) == 0 or np.ptp(ideal) == 0:
-        raise ValueError(f"a matrix of shape {matrix.shape} against an ideal of shape {ideal.shape}; equal shapes are needed, and entries "
-                         "that differ: one station has no NCC")
+        raise ValueError(f"a matrix of shape {matrix.shape} against an ideal of shape {ideal.shape}; equal shapes are needed, "
+                         "and entries that differ: one station has no NCC")
     return float(np.corrcoef(np.ravel(matrix), np.ravel(ideal))[0, 1])
 
 
@@ -109,8 +109,8 @@ def matched(real: F0Lists, generated: F0Lists) -> tuple[dict[str, np.ndarray], d
             raise ValueError(f"real stations {', '.join(names)}, generated ones {', '.join(others)}; the same are needed")
         b = [b[others.index(name)] for name in names]
     if len(a) != len(b) or len(a) < 2:
-        raise ValueError(f"f0 of {len(a)} real and of {len(b)} generated stations; the NCC compares stations with each other: the same "
-                         "number, and at least two, are needed")
+        raise ValueError(f"f0 of {len(a)} real and of {len(b)} generated stations; the NCC compares stations with each other: "
+                         "the same number, and at least two, are needed")
     return dict(zip(names, a)), dict(zip(names, b))
 
 
@@ -153,7 +153,8 @@ def _times(events: int, draws: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def score_f0(real: F0Lists, generated: F0Lists, *, bins_hz=F0_BINS_HZ, draws: int = 200, seed: int = 0,
-             real_events: F0Lists | None = None, generated_events: F0Lists | None = None, paired: bool = False) -> dict[str, float]:
+             real_events: F0Lists | None = None, generated_events: F0Lists | None = None,
+             paired: bool = False) -> dict[str, float]:
     """The paper's two NCC with 95 % bootstrap intervals, mean diagonal similarity and row accuracy.
 
     Parameters
@@ -267,8 +268,8 @@ def curve_error(generated, reference, curve_hz) -> float:
     """
     curve_hz, generated, reference = (np.asarray(x, dtype=np.float64) for x in (curve_hz, generated, reference))
     if not (curve_hz.shape == generated.shape == reference.shape) or min(generated.min(), reference.min(), curve_hz.min()) <= 0:
-        raise ValueError(f"curves of shapes {generated.shape} and {reference.shape} at frequencies of shape {curve_hz.shape}; equal shapes "
-                         "and positive values are needed")
+        raise ValueError(f"curves of shapes {generated.shape} and {reference.shape} at frequencies of shape {curve_hz.shape}; "
+                         "equal shapes and positive values are needed")
     octaves = np.gradient(curve_hz) / curve_hz                  # d ln f: the weight of each sample
     return float(np.sqrt(np.average(np.log(generated / reference) ** 2, weights=octaves)))
 

@@ -42,7 +42,8 @@ def binning_strip(real: F0Lists, generated: F0Lists) -> pd.DataFrame:
         warnings.warn(f"{missed} f0 values lie outside 1-20 Hz and in no bin: see the column `outside`", stacklevel=2)
     for name, pick in (("lowest", shifted.min()), ("highest", shifted.max())):
         rows[f"20 linear, moved: {name}"] = dict(pick)
-    for name, distance in (("W1", lambda a, b: stats.wasserstein_distance(np.log(a), np.log(b))), ("KS", lambda a, b: stats.ks_2samp(a, b).statistic)):
+    for name, distance in (("W1", lambda a, b: stats.wasserstein_distance(np.log(a), np.log(b))),
+                           ("KS", lambda a, b: stats.ks_2samp(a, b).statistic)):
         rows[f"no bins: {name}"] = _bin_free_row(*lists, distance)
     return pd.DataFrame.from_dict(rows, orient="index").astype({"outside": int})
 
@@ -76,10 +77,10 @@ def _strip_row(real: dict, generated: dict, bins_hz) -> dict:
 
 def _bin_free_row(real: dict, generated: dict, distance) -> dict:
     """NCC of negative distances; a correlation does not ask how they are scaled."""
-    r, g, stations = list(real.values()), list(generated.values()), len(real)
-    both = interleaved(r, g)
-    return {"SxS": ncc([[-distance(a, b) for b in g] for a in r], np.eye(stations)),
-            "2Sx2S": ncc([[-distance(a, b) for b in both] for a in both], np.kron(np.eye(stations), np.ones((2, 2)))), "outside": 0}
+    both = interleaved(real.values(), generated.values())
+    near = np.array([[-distance(a, b) for b in both] for a in both])
+    return {"SxS": ncc(near[::2, 1::2], np.eye(len(real))), "2Sx2S": ncc(near, np.kron(np.eye(len(real)), np.ones((2, 2)))),
+            "outside": 0}
 
 
 def smooth_law(f0_hz, bins_hz=F0_BINS_HZ) -> np.ndarray:
