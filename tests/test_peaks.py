@@ -32,8 +32,9 @@ def test_a_clear_peak_meets_all_nine():
 
 
 def shelf(below):
-    """A resonance that does not fall to half on one side."""
-    return np.where((FREQ_HZ < 3.0) == below, np.maximum(resonance(), 2.6), resonance())
+    """A resonance that falls to half on one side only after a factor of more than four."""
+    wide = (FREQ_HZ > 3.0 / 4.3) & (FREQ_HZ < 3.0) if below else (FREQ_HZ > 3.0) & (FREQ_HZ < 3.0 * 4.3)
+    return np.where(wide, np.maximum(resonance(), 2.6), resonance())
 
 
 def scatter(sigma_at, at_hz):

@@ -216,13 +216,15 @@ def test_curves_that_say_nothing_raise():
     freq_hz = np.linspace(1, 12, 50)
     with pytest.raises(ValueError, match="NaN"):
         spectra.f0(freq_hz, np.where(freq_hz > 5, np.nan, 1.0)[None])
-    with pytest.raises(ValueError, match="whole band"):
-        spectra.median_curve(freq_hz, np.ones((3, 50)))
+    for narrow in (freq_hz, np.linspace(1.5, 20, 50)):
+        with pytest.raises(ValueError, match="whole band"):
+            spectra.median_curve(narrow, np.ones((3, 50)))
 
 
 @pytest.mark.parametrize("shape, rate_hz, word", [
     ((3, 3000), 50.0, "shape"), ((1, 2, 3000), 50.0, "shape"), ((1, 3, 3000), 31.25, "31.25 Hz"),
-    ((0, 3, 3000), 50.0, "at least one"), ((1, 3, 1), 50.0, "at least one"), ((1, 3, 3000), np.nan, "sampling rate"), ((1, 3, 3000), -50.0, "sampling rate"),
+    ((0, 3, 3000), 50.0, "at least one"), ((1, 3, 1), 50.0, "at least one"), ((1, 3, 3000), np.nan, "sampling rate"),
+    ((1, 3, 3000), -50.0, "sampling rate"),
     ((1, 3, 49), 50.0, "0.98 s hold no whole cycle of 1 Hz")])
 def test_bad_input(shape, rate_hz, word):
     for measure in (spectra.hvsr, spectra.azimuthal_hvsr, lambda *of: spectra.eas(*of, [1.0, 20.0])):
