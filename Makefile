@@ -1,15 +1,15 @@
 # make book    set up, run the notebooks, build the pages      make book PROFILE=paper
 # make test    set up, run every test, the notebooks included
 # make store   re-run the notebooks with their defaults and store them with outputs
-# make seeds   the scores with five seeds, into book/results
+# make seeds   the scores with five seeds, into book/results    make power   what each measure of the scoreboard sees
 # make bench   the benchmarks, one after the other             make bench BENCH=benchmarks/spectra.py
 # make lock    renew constraints.txt                           make clean   remove what was built and run
 PROFILE ?= quick
 PYTHON  ?= python3
 JOBS    ?= 2
-BENCH   ?= $(filter-out benchmarks/seeds.py benchmarks/calibrate_sites.py,$(sort $(wildcard benchmarks/[!_]*.py)))
+BENCH   ?= $(filter-out benchmarks/seeds.py benchmarks/power.py benchmarks/calibrate_sites.py,$(sort $(wildcard benchmarks/[!_]*.py)))
 
-NOTEBOOKS := 01_data 02_phase0 03_phase1 04_zero_shot 05_vae_baseline 06_hvsr_f0_ncc 07_your_own_records openeew published_generator
+NOTEBOOKS := 01_data 02_phase0 03_phase1 04_zero_shot 05_vae_baseline 06_hvsr_f0_ncc 07_your_own_records 08_what_the_score_sees 09_engineering_report openeew published_generator
 BIN       := .venv/bin
 RUNS      := $(if $(TNG_RUNS),$(TNG_RUNS),runs)
 EXECUTED  := $(RUNS)/$(PROFILE)/executed
@@ -22,7 +22,7 @@ export OMP_NUM_THREADS := 1
 export TNG_PROGRESS := 0
 
 .DELETE_ON_ERROR:
-.PHONY: book test store seeds bench lock clean
+.PHONY: book test store seeds power bench lock clean
 
 book: .venv/.ready
 	@$(MAKE) --silent --no-print-directory -j$(JOBS) $(HTML)/index.html
@@ -40,6 +40,7 @@ $(eval $(call after,03_phase1,01_data 02_phase0))
 $(eval $(call after,04_zero_shot,01_data 02_phase0 03_phase1))
 $(eval $(call after,05_vae_baseline,01_data))
 $(eval $(call after,06_hvsr_f0_ncc,01_data 03_phase1 04_zero_shot 05_vae_baseline))
+$(eval $(call after,09_engineering_report,01_data 03_phase1 04_zero_shot 05_vae_baseline))
 $(eval $(call after,published_generator,01_data 03_phase1))
 
 $(HTML)/index.html: $(NOTEBOOKS:%=$(EXECUTED)/%.ipynb) $(PROSE)
@@ -57,8 +58,8 @@ store: .venv/.ready
 	$(BIN)/jupytext --quiet --sync $(NOTEBOOKS:%=notebooks/%.ipynb)
 	$(BIN)/python tools/picture.py
 
-seeds: .venv/.ready
-	$(BIN)/python benchmarks/seeds.py
+seeds power: .venv/.ready
+	$(BIN)/python benchmarks/$@.py
 
 bench: .venv/.ready
 	@set -e; for script in $(BENCH); do echo "== $$script"; $(BIN)/python $$script; done

@@ -16,9 +16,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from tng.scoring import tables
+
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ("01_data", "02_phase0", "03_phase1", "04_zero_shot", "05_vae_baseline", "06_hvsr_f0_ncc")
-COLUMNS = ["SxS", "2Sx2S", "curve error [ln]", "PGA ratio", "spread of PGA ratio", "duration ratio"]
+COLUMNS = ["NCC SxS", "NCC 2Sx2S", "HVSR rms", "PGA ratio", "PGA scatter ratio", "D5-95 ratio", "C2ST", "explained by training"]
 
 
 def scores(seed: int, folder: Path) -> pd.DataFrame:
@@ -28,7 +30,8 @@ def scores(seed: int, folder: Path) -> pd.DataFrame:
         subprocess.run([sys.executable, "-m", "papermill", "--no-progress-bar", "--log-level", "ERROR",
                         str(ROOT / f"notebooks/{name}.ipynb"), str(folder / f"{name}.ipynb"), "-p", "seed", str(seed),
                         "-p", "run", str(folder)], check=True, cwd=ROOT / "notebooks")
-    return pd.read_csv(folder / "scores.csv", index_col=0)[COLUMNS]
+    board = tables.of_station(tables.load(folder / "scoreboard.json"))
+    return board.pivot(index="generator", columns="measure", values="value").loc[tables.generators(board), COLUMNS]
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ import pandas as pd
 from tng import config, corpus, surrogate
 from tng.corpus import Corpus
 from tng.records import Record
+from tng.recordset import RecordSet
 from tng.remote import RemoteError
 from tng.standard import standardise
 
@@ -155,11 +156,19 @@ class Run:
 
     def generated(self, name: str) -> dict[str, np.ndarray]:
         """Generated records that a notebook kept: station → (records, 3, samples) [cm/s²]."""
+        kept = self._kept(name)
+        return {station: kept.waveforms(kept.select([station])) for station in kept.stations}
+
+    def generated_set(self, name: str) -> RecordSet:
+        """The same with all that is known of them, for the scoreboard."""
+        return RecordSet.of(self._kept(name), name)
+
+    def _kept(self, name: str) -> Corpus:
         kept = Corpus.open(self.need(f"generated/{name}"))
         if kept.card.get("settings", {}).get("corpus") != Corpus.open(self.corpus_folder).fingerprint:
             raise RunError(f"{kept.folder}: was generated from another corpus than {self.corpus_folder}; run "
                            f"{MADE_BY[f'generated/{name}']} again")
-        return {station: kept.waveforms(kept.select([station])) for station in kept.stations}
+        return kept
 
     def table(self, *names: str) -> pd.DataFrame:
         """Some settings as a table: name, value, what it is."""
@@ -212,6 +221,21 @@ def start(parameters: dict) -> Run:
     corpus_folder = Path(corpus).expanduser().resolve() if corpus else folder / "corpus"
     _started = True
     return Run(profile, folder, corpus_folder, settings, own_corpus=bool(corpus))
+
+
+def results(name: str) -> Path:
+    """A result file of a heavier study that is kept with the book, `book/results/<name>`.
+
+    Raises
+    ------
+    RunError
+        If it is not there: the library was installed without the book.
+    """
+    path = Path(__file__).resolve().parents[1] / "book/results" / name
+    if not path.exists():
+        raise RunError(f"{path} is not there: run this notebook in a copy of the whole project, or make the file with the script in benchmarks/ "
+                       "that is named on the page")
+    return path
 
 
 def write_synthetic(folder: Path, settings: config.Settings, *, overwrite: bool = False,

@@ -117,7 +117,7 @@ measured = {station: scoring.measure(x, data.sampling_rate_hz) for station, x in
 centres = np.geomspace(0.2, 20, 120)
 figure, axes = figures.grid(5, 5, width=9.8, height=2.5, sharey=True)
 for (station, x), ax in zip(waveforms.items(), axes):
-    figures.plot_curves(centres, spectra.effective_amplitude(x, data.sampling_rate_hz, centres), ax, name=station,
+    figures.plot_curves(centres, spectra.eas(x, data.sampling_rate_hz, centres), ax, name=station,
                         ylabel="EAS [cm/s]")
     ax.set_title(station)
     ax.set_yticks([0.01, 0.1, 1, 10])

@@ -110,7 +110,7 @@ centres = np.geomspace(0.3, 20, 100)
 figure, axes = figures.grid(len(stations), 5, width=9.8, height=2.5, sharey=True)
 for station, ax in zip(stations, axes):
     for name, x in (("held-out", original[station]), ("reconstruction", decoded[station])):
-        figures.plot_curves(centres, spectra.effective_amplitude(x, data.sampling_rate_hz, centres), ax, name=name,
+        figures.plot_curves(centres, spectra.eas(x, data.sampling_rate_hz, centres), ax, name=name,
                             spread=name == "held-out", ylabel="EAS [cm/s]")
     ax.set_title(station)
     ax.set_yticks([0.01, 0.1, 1, 10])

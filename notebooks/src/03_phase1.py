@@ -49,7 +49,7 @@ generated_records: int = None          # to make for each station; quick 50, pap
 # %%
 import matplotlib.pyplot as plt
 
-from tng import figures, phases, runs, scoring
+from tng import figures, phases, runs, scoring, spectra
 from tng.generators.timesnet_gen import LatentMixing
 from tng.timesnet import TimesNetGen
 from tng.training import save_checkpoint
@@ -135,7 +135,7 @@ def under_number(station, number):
 
 own = {s: under_number(s, i) for i, s in enumerate(stations)}
 swapped = {s: under_number(s, (i + 2) % len(stations)) for i, s in enumerate(stations)}
-error = lambda a, b: scoring.curve_error(a.median_curve, b.median_curve, scoring.spectra.CURVE_HZ)
+error = lambda a, b: scoring.curve_error(a.median_curve, b.median_curve, spectra.CURVE_HZ)
 print("curve error [ln]    own number   other number   against the other station")
 for i, s in enumerate(stations):
     other = stations[(i + 2) % len(stations)]
