@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import signal
 
 from tng import arrays, intensity, remote
 
@@ -196,10 +197,26 @@ def test_noise_ends_the_band_of_kappa():
     assert np.isnan(intensity.kappa(decaying(0.05, noise=0.1), RATE_HZ)).all()        # drowned before 18 Hz
 
 
+def test_kappa_needs_a_band_of_8_hz():
+    from tng.kappa import _decay_band
+
+    x, taper = decaying(0.05, noise=0.007), signal.windows.tukey(6000, 0.1)
+    x = x - x.mean(axis=-1, keepdims=True)
+    starts, ends = _decay_band(x, np.abs(np.fft.rfft(x * taper)) ** 2 / np.square(taper).sum(), RATE_HZ)
+    narrow = ends - starts < 8
+    assert ((ends - starts)[narrow] > 1).any() and not narrow.all()
+    np.testing.assert_array_equal(np.isnan(intensity.kappa(x, RATE_HZ)), narrow)
+
+
+def test_kappa_of_a_record_that_is_cut_out():
+    """Neither an offset nor a slow motion that goes on beyond both ends leaks into high frequencies."""
+    swell = 100 + 3 * np.sin(2 * np.pi * 0.21 * TIME_S + 1)
+    np.testing.assert_allclose(intensity.kappa(decaying(0.03) + swell, RATE_HZ, (10, 40)),
+                               intensity.kappa(decaying(0.03), RATE_HZ, (10, 40)), atol=0.003)
+
+
 def test_kappa_starts_behind_the_peak():
     """A strong resonance at 14 Hz lifts the start of a fit from 10 Hz; fE is set behind it."""
-    from scipy import signal
-
     b, a = signal.iirpeak(14.5, 14.5, fs=RATE_HZ)
     x = decaying(0.03)
     x = x + 30 * signal.lfilter(b, a, x)
