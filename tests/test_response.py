@@ -197,7 +197,7 @@ def hard_motions():
     angle = np.linspace(0, 2 * np.pi, 5000)
     noise = rng.standard_normal((2, 5000))
     one = np.zeros((2, 5000))
-    one[:, 3000] = 1, 2
+    one[:, 3001] = 1, 2
     cross = np.zeros((2, 5000))
     cross[0, ::2], cross[1, 1::2] = noise[0, ::2], 1e-3 * noise[1, 1::2]
     outlier = noise.copy()

@@ -104,9 +104,9 @@ def rotd(data, sampling_rate_hz: float, periods_s, percentiles=(50, 100), dampin
 def peaks_by_direction(motions) -> np.ndarray:
     """Largest |E·cos θ + N·sin θ| of horizontal motions (n, 2, samples) at 0, 1, ..., 179 degrees, shape (n, 180).
 
-    Exact, though nearly all samples are left out.  For any positive definite C, (d·u)² <= (d'Cd)·(u'C⁻¹u).  With C the
-    motion's covariance and p its peak among a few far samples, in each direction d, a sample with
-    u'C⁻¹u < min p²/(d'Cd) is therefore nowhere the largest.
+    Exact, though nearly all samples are left out.  For any positive definite C, (d·u)² <= (d'Cd)·(u'C⁻¹u).  With p the peak
+    of a few far samples in each direction d, a sample with u'C⁻¹u < min p²/(d'Cd) is therefore nowhere the largest.  Most
+    are, if C is about the motion's covariance; here it is that of every eighth sample.
     """
     thinned = np.ascontiguousarray(motions[:, :, ::8])
     covariance = thinned @ thinned.swapaxes(1, 2)
@@ -119,7 +119,7 @@ def peaks_by_direction(motions) -> np.ndarray:
         farthest = distance[i].max()
         for share in FAR:
             peaks[i] = _largest(motion, distance[i] >= share * farthest)
-            needed = (peaks[i]**2 / spread[i]).min() * (1 - 1e-9)
+            needed = (peaks[i]**2 / spread[i]).min() * (1 - 1e-6)     # well beyond what rounding does to distances
             if needed >= share * farthest:
                 break
         else:
