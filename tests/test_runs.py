@@ -9,7 +9,9 @@ import pytest
 from matplotlib import pyplot as plt
 
 from tng import cli, config, corpus, figures, runs, scoring, spectra
+from tng.corpus import Corpus, write
 from tng.records import Record
+from tng.scoring import tables
 
 
 @pytest.mark.parametrize("changes, words", [
@@ -156,15 +158,47 @@ def command(monkeypatch, capsys, *words):
 
 
 def test_surrogate_and_score(tmp_path, monkeypatch, capsys):
-    """A corpus scored against itself: no error, every ratio 1."""
-    code, text = command(monkeypatch, capsys, "surrogate", "--into", tmp_path / "c", "--records-per-station", 12,
+    """A corpus scored against itself: no error, every ratio 1; a replay of the training records is seen."""
+    code, text = command(monkeypatch, capsys, "surrogate", "--into", tmp_path / "c", "--records-per-station", 14,
                          "--random-stations", 1, "--records-per-random-station", 2, "--sampling-rate-hz", 50)
-    assert code == 0 and "62 synthetic records of 6 stations" in text
-    code, text = command(monkeypatch, capsys, "score", tmp_path / "c", tmp_path / "c", "--split", "all")
-    assert code == 0 and "NCC SxS" in text
-    row = next(line for line in text.splitlines() if line.startswith("4628-like")).split()
-    assert row[3:] == ["1.0", "0.0", "1.0", "1.0", "1.0"]
-    code, text = command(monkeypatch, capsys, "surrogate", "--into", tmp_path / "c")
+    assert code == 0 and "72 synthetic records of 6 stations" in text
+    corpus = Corpus.open(tmp_path / "c")
+    code, text = command(monkeypatch, capsys, "score", corpus.folder, f"itself={corpus.folder}", "--split", "all", "--draws", 20,
+                         "--station", "4628-like", "--station", "1716-like", "--into", tmp_path / "b.json", "--into", tmp_path / "b.html")
+    assert code == 0 and "NCC SxS" in text and "copies of them cannot be found" in text and (tmp_path / "b.html").exists()
+    board = tables.load(tmp_path / "b.json")
+    ratios = board[board["better"] == "one"]
+    assert set(board["generator"]) == {"itself"} and set(board["station"]) == {"1716-like", "4628-like", "all"}
+    assert ratios["value"].to_numpy() == pytest.approx(1, abs=1e-6)
+
+
+def test_score_sees_a_replay(data_folder, tmp_path, monkeypatch, capsys):
+    corpus = Corpus.open(data_folder)
+    write([corpus.record(row) for row in corpus.select(["A"], "train")], tmp_path / "copies", seed=0)
+    code, text = command(monkeypatch, capsys, "score", data_folder, tmp_path / "copies", "--draws", 20)
+    assert code == 0 and next(line for line in text.splitlines() if " copies " in line and "novelty" not in line).rstrip().endswith("1.00 ×")
+
+
+@pytest.fixture(scope="module")
+def data_folder(tmp_path_factory):
+    """Bursts of noise of two stations, 20 earthquakes each."""
+    rng = np.random.default_rng(0)
+    made = [Record(np.hanning(500) * rng.standard_normal((3, 500)), 50.0, station, f"event {i}") for station in "AB" for i in range(20)]
+    return write(made, tmp_path_factory.mktemp("score") / "c", seed=0).folder
+
+
+@pytest.mark.parametrize("words, expected", [
+    (["nowhere"], "nowhere is not there"), (["REAL", "--into", "b.xlsx"], ".csv, .json, .html, .png"), (["REAL", "REAL"], "two sets are called"),
+    (["REAL", "--station", "Q"], "no records of Q"), (["REAL", "--split", "tets"], "tets"), (["REAL", "--train", "nowhere"], "nowhere is not there"),
+])
+def test_wrong_calls_of_score(words, expected, data_folder, tmp_path, monkeypatch, capsys):
+    words = [str(data_folder) if word == "REAL" else word for word in words]
+    code, text = command(monkeypatch, capsys, "score", data_folder, *words)
+    assert code == 1 and expected in text and "Traceback" not in text
+
+
+def test_nothing_is_overwritten_unasked(data_folder, monkeypatch, capsys):
+    code, text = command(monkeypatch, capsys, "surrogate", "--into", data_folder)
     assert code == 1 and text.startswith("Error:") and "overwrite" in text.lower()
 
 

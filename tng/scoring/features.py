@@ -143,7 +143,7 @@ def features(records: RecordSet, grid: Grid, *, progress: bool = False) -> Featu
             f0_hz=spectra.f0(freq_hz, curves),
             ln_hvsr=np.stack([np.interp(at, np.log(freq_hz), np.log(curve)) for curve in curves]),
             ln_eas=np.log(spectra.eas(data, rate, grid.eas_hz)),
-            ln_psa=np.log(response.rotd(data, rate, grid.periods_s, percentiles=(50,))[..., 0]),
+            ln_psa=np.log(response.rotd(data - data.mean(axis=2, keepdims=True), rate, grid.periods_s, percentiles=(50,))[..., 0]),
             ln_measures=np.log(intensity.measures(data, rate)[list(MEASURES)].to_numpy()),
         ))
     found = parts[0]
