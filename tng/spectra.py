@@ -58,11 +58,6 @@ def eas(data, sampling_rate_hz: float, centres_hz, *, smoothing: str = "konno-oh
     return found
 
 
-def effective_amplitude(data, sampling_rate_hz: float, centres_hz) -> np.ndarray:
-    """`eas` smoothed with the paper's window."""
-    return eas(data, sampling_rate_hz, centres_hz, smoothing="paper")
-
-
 # --- how records are transformed, and where their curves are wanted ---------------------------------------
 
 class _Grid(NamedTuple):
