@@ -114,8 +114,9 @@ def score(train: Measured | None, test: Measured, generated: Mapping[str, Measur
 
 def _score_one(candidate: Candidate, reference: Reference) -> list[dict]:
     """All rows of one generator."""
-    found = [*_pairwise(reference, candidate), *families.distribution(reference, candidate),
-             *(families.novel(reference, candidate) if reference.train is not None else []), *families.conditioning(reference, candidate)]
+    found = [*_pairwise(reference, candidate), *(families.goodness(reference, candidate) if reference.train is not None else []),
+             *families.distribution(reference, candidate), *(families.novel(reference, candidate) if reference.train is not None else []),
+             *families.conditioning(reference, candidate)]
     distinct = {code: families.different(alike) for code, alike in candidate.alike.items()}
     return [row for measure, results in found for row in _rows(measure, results, reference, candidate, distinct)]
 

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 
 from tng.recordset import RecordSet
-from tng.scoring import novelty, twosample
+from tng.scoring import fit, novelty, twosample
 from tng.scoring.c2st import Classified, c2st
 from tng.scoring.features import Features
 from tng.scoring.measures import Measure
@@ -166,6 +166,46 @@ def _floor(reference: Reference, station: Station, candidate: Candidate, of: str
         station.kept[key] = _taken(_pool_pairs(reference, station, of), (rows_of(floor.first[:SLOW_DRAWS]), rows_of(floor.second[:SLOW_DRAWS])),
                                    function)
     return station.kept[key]
+
+
+# --- goodness of fit ----------------------------------------------------------------------------------------------
+
+PAIRED = 8                 # records a side and station; all of their pairs are compared
+ANDERSON = Measure("Anderson fit", "engineering", "large", "goodness of fit (0-10) of Anderson (2004), mean over pairs with held-out records", most=10)
+OLSEN_MAYHEW = Measure("Olsen-Mayhew fit", "engineering", "large", "goodness of fit (0-100) of Olsen and Mayhew (2010), the same", most=100)
+
+
+def goodness(reference: Reference, candidate: Candidate) -> Results:
+    """Scores that were made for a simulation beside its record, of all pairs of some generated and some held-out records.
+
+    The floor is that of training and held-out records, of which none are of one earthquake.
+    """
+    rng = np.random.default_rng([reference.seed, 8])
+    found: dict[Measure, dict[str, Result]] = {ANDERSON: {}, OLSEN_MAYHEW: {}}
+    for station in reference.stations:
+        if "fit" not in station.kept:
+            records = reference.test.records
+            station.kept["fit"] = fit.features(records.data[station.test_rows[:PAIRED]], records.sampling_rate_hz)
+            known = reference.train.records.data[station.train_rows[:PAIRED]]
+            station.kept["real fit"] = _all_pairs(station.kept["fit"], fit.features(known, records.sampling_rate_hz))
+        new = candidate.records.data[candidate.rows[station.code][:PAIRED]]
+        pairs = _all_pairs(station.kept["fit"], fit.features(new, candidate.records.sampling_rate_hz))
+        for number, measure in enumerate(found):
+            mine, real = pairs[..., number], station.kept["real fit"][..., number]
+            draws = [_mean_of_some(matrix, reference.draws, rng) for matrix in (mine, real, real)]
+            found[measure][station.code] = Result(mine.mean(), draws[0], draws[1] + draws[2] - real.mean())
+    return [*found.items()]
+
+
+def _all_pairs(a: fit.Features, b: fit.Features) -> np.ndarray:
+    """Both total scores of every record of one set with every one of another, shape (records, records, 2)."""
+    rows, columns = (index.ravel() for index in np.indices((len(a), len(b))))
+    return fit.totals(a.take(rows), b.take(columns)).reshape(len(a), len(b), 2)
+
+
+def _mean_of_some(matrix: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """Means of a matrix of pairs whose rows and columns are drawn with replacement."""
+    return np.array([matrix[np.ix_(*(rng.integers(n, size=n) for n in matrix.shape))].mean() for _ in range(draws)])
 
 
 # --- copies and mixtures ------------------------------------------------------------------------------------------
