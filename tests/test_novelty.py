@@ -132,7 +132,7 @@ def test_excluded_pairs(records):
 
 
 def test_copies_and_unseen_records(records):
-    """Half the records of another station's length of catalogue are copies; the other half is new."""
+    """Unseen records, a set of which half are copies, and copies alone."""
     train, held_out = records
     unseen, floor = held_out[:20], held_out[20:]
     floor_c = novelty.nearest(floor, train, sampling_rate_hz=RATE_HZ)[0]

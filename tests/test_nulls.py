@@ -22,8 +22,8 @@ def unknown(record):
 
 
 def make(folder, rate_hz=RATE_HZ, window_s=WINDOW_S, n=40, stations=STATIONS, change=lambda record: record):
-    records = (change(standardise(record, rate_hz, window_s)) for station in stations for record in surrogate.simulate(station, n))
-    return corpus.write(records, folder)
+    records = (record for station in stations for record in surrogate.simulate(station, n))
+    return corpus.write((change(standardise(record, rate_hz, window_s)) for record in records), folder)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_stated_ancestry_makes_the_record_again(generators, data):
         for record in generators[name].sample("1716-like", 3, seed=1):
             weights = np.array(record.meta["generator_weights"].split(";"), dtype=float)
             assert (weights**2).sum() == pytest.approx(squared, rel=1e-4)
-            floor = 1e-5 if name == "average" else 0.0                         # of the variance, as the published generator has it
+            floor = 1e-5 if name == "average" else 0.0                         # of the variance, as published
             mixed = np.tensordot(weights, standardised(sources_of(record, data), floor), axes=1)
             np.testing.assert_allclose(standardised(record.data), standardised(mixed), atol=2e-5)
 
@@ -173,8 +173,8 @@ def test_polarisation_stays(with_envelope):
 
 # --- the stochastic method -------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("rate_hz, window_s, change", [(50.0, 40.0, None), (31.25, 40.0, None), (100.0, 60.0, None), (100.0, 90.0, None),
-                                                       (50.0, 40.0, unknown)])
+@pytest.mark.parametrize("rate_hz, window_s, change", [
+    (50.0, 40.0, None), (31.25, 40.0, None), (100.0, 60.0, None), (100.0, 90.0, None), (50.0, 40.0, unknown)])
 def test_stochastic_motion_is_like_the_training_records(rate_hz, window_s, change, tmp_path):
     n = 40 if rate_hz < 100 else 25
     data = make(tmp_path / "corpus", rate_hz, window_s, n, ["1716-like"], change or (lambda record: record))
@@ -226,7 +226,7 @@ def test_waves_end_before_the_filters_ring_around(data):
 def test_equivalent_sources_are_found_again():
     centres_hz = np.geomspace(0.2, 20, 60)
     truth = [(4.3, point_source.EQUIVALENT_KM[15]), (6.1, point_source.EQUIVALENT_KM[30]), (5.0, 33.3)]
-    ln_rock = np.array([np.log(stochastic.rock_spectrum(centres_hz, m, stochastic.effective_distance_km(m, r))) for m, r in truth])
+    ln_rock = np.log([stochastic.rock_spectrum(centres_hz, m, stochastic.effective_distance_km(m, r)) for m, r in truth])
     found = point_source.equivalent_sources(ln_rock, centres_hz, np.array([np.nan, np.nan, 5.0]), np.array([np.nan] * 2 + [33.3]))
     np.testing.assert_allclose(found, truth, rtol=1e-6)
     r = truth[0][1]

@@ -26,7 +26,8 @@ def baselines(corpus: Corpus, stations: Sequence[str], k: int = 5) -> dict[str, 
     """
     return {"average": RecordAverage(corpus, stations, k), "replay": RecordAverage(corpus, stations, 1),
             "unit-norm mix": UnitNormMix(corpus, stations, k), "phase-randomised": PhaseRandomised(corpus, stations),
-            "phase + envelope": PhaseRandomised(corpus, stations, envelope=True), "stochastic": StochasticMotion(corpus, stations)}
+            "phase + envelope": PhaseRandomised(corpus, stations, envelope=True),
+            "stochastic": StochasticMotion(corpus, stations)}
 
 
 class RecordAverage:
@@ -134,10 +135,10 @@ class PhaseRandomised:
         power = (np.abs(signal.hilbert(recorded)) ** 2).sum(axis=0)
         envelope = np.sqrt(ndimage.gaussian_filter1d(power, 0.25 * sampling_rate_hz, mode="nearest"))
         shaped = fft.rfft((new - new.mean(axis=-1, keepdims=True)) * envelope)
-        gain = smoothed_amplitudes(recorded, sampling_rate_hz) / smoothed_amplitudes(fft.irfft(shaped, new.shape[-1]), sampling_rate_hz)
+        wanted, found = (smoothed_amplitudes(x, sampling_rate_hz) for x in (recorded, fft.irfft(shaped, new.shape[-1])))
         ln_hz = np.log(np.maximum(fft.rfftfreq(new.shape[-1], 1 / sampling_rate_hz), 1e-9))
         ln_centres = np.log(centres_of(new.shape[-1], sampling_rate_hz))
-        shaped *= np.exp([np.interp(ln_hz, ln_centres, ln_gain) for ln_gain in np.log(gain)])
+        shaped *= np.exp([np.interp(ln_hz, ln_centres, ln_gain) for ln_gain in np.log(wanted / found)])
         shaped[:, 0] = 0
         result = fft.irfft(shaped, new.shape[-1])
         return result * (recorded.std(axis=-1) / result.std(axis=-1))[:, None]

@@ -197,7 +197,8 @@ def mixture(generated, bank, *, signed: bool = False) -> Mixture:
     generated = _checked(generated, "records")
     bank = _checked(bank, "bank", like=generated)
     if len(bank) >= bank.shape[-1]:
-        raise ValueError(f"a bank of {len(bank)} records of {bank.shape[-1]} samples explains anything; use longer or fewer records")
+        raise ValueError(f"a bank of {len(bank)} records of {bank.shape[-1]} samples explains anything; "
+                         "use longer or fewer records")
     generated, bank = (_standardised(x).transpose(1, 0, 2) for x in (generated, bank))
     shared = generated @ bank.transpose(0, 2, 1) / bank.shape[-1]              # (3, records, bank)
     gram = bank @ bank.transpose(0, 2, 1) / bank.shape[-1]                     # (3, bank, bank)
