@@ -29,7 +29,7 @@ def fourier_amplitude(data, sampling_rate_hz: float) -> tuple[np.ndarray, np.nda
     return freq_hz, np.abs(fft.rfft(data, axis=-1)) / sampling_rate_hz
 
 
-def three_components(data, sampling_rate_hz: float = 1.0) -> np.ndarray:
+def transformable(data, sampling_rate_hz: float = 1.0) -> np.ndarray:
     """The records as an array, if they are of shape (records, 3, samples) and of a possible rate."""
     data = np.asarray(data)
     if not 0 < sampling_rate_hz < np.inf:
@@ -61,7 +61,7 @@ def silent(data) -> np.ndarray:
 
     `data` is (records, 3, samples).  Ratios of their spectra would be ratios of rounding errors.
     """
-    data = three_components(data).astype(np.float64)
+    data = transformable(data).astype(np.float64)
     return _is_silent(data, _residual(data))
 
 

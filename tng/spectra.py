@@ -13,7 +13,7 @@ import numpy as np
 from scipy import fft, signal
 
 from tng import smoothing as smoothing_  # `smoothing` is what the functions here call their argument
-from tng.fourier import SILENT, fourier_amplitude, refuse, resolved, three_components, without_line
+from tng.fourier import SILENT, fourier_amplitude, refuse, resolved, transformable, without_line
 
 BAND_HZ = (1.0, 20.0)      # the band in which the paper looks for f0
 PADDING_S = 60.0           # zeros on each side: 1.5 x filter order 2 / corner 0.05 Hz
@@ -48,7 +48,7 @@ def eas(data, sampling_rate_hz: float, centres_hz, *, smoothing: str = "konno-oh
     ValueError
         For another shape, values that are not finite, a dead component, or centres that the records do not resolve.
     """
-    data = three_components(data, sampling_rate_hz)
+    data = transformable(data, sampling_rate_hz)
     centres_hz = resolved(centres_hz, data.shape[-1], sampling_rate_hz)
     found = np.empty((len(data), len(centres_hz)))
     for start in range(0, len(data), batch):
@@ -191,7 +191,7 @@ def hvsr(data, sampling_rate_hz: float, batch: int = 64, *, band_hz: tuple[float
         that cannot hold the band, or records shorter than one cycle of its first frequency.  (SESAME, 2004, asks for ten
         cycles; :func:`tng.peaks.site_peak` says whether they are there.)
     """
-    data = three_components(data, sampling_rate_hz)
+    data = transformable(data, sampling_rate_hz)
     if combine not in COMBINE:
         raise ValueError(f"no horizontal called {combine!r}; there are {', '.join(COMBINE)}")
     grid = _Grid.of(data.shape[-1], sampling_rate_hz, band_hz, centres_hz, smoothing, bandwidth, high_pass, taper)
@@ -227,7 +227,7 @@ def azimuthal_hvsr(data, sampling_rate_hz: float, azimuths_deg=tuple(range(0, 18
     ValueError
         As `hvsr`, and for no azimuths.
     """
-    data = three_components(data, sampling_rate_hz)
+    data = transformable(data, sampling_rate_hz)
     azimuths_deg = np.atleast_1d(np.asarray(azimuths_deg, dtype=float))
     if not (azimuths_deg.size and np.isfinite(azimuths_deg).all()):
         raise ValueError("azimuths must be finite numbers, at least one")
