@@ -227,7 +227,7 @@ def test_nothing_is_cut_off_at_the_end(samples):
     x = np.random.default_rng(0).standard_normal((2, 3, samples))
     x[..., :200] *= np.sqrt(samples / 1000)
     found = fit.features(x, RATE_HZ, inelastic=False).sizes[:, :, -2, 0]
-    np.testing.assert_allclose(found, (x[:, :2] ** 2).sum(axis=-1) / RATE_HZ, rtol=0.02)
+    np.testing.assert_allclose(found, (x[:, :2] ** 2).sum(axis=-1) / RATE_HZ, rtol=0.01)
 
 
 def test_a_longer_record_is_seen():
