@@ -98,9 +98,11 @@ def _turned(one: np.ndarray, bank: np.ndarray, n: int) -> np.ndarray:
     """A 2×2 matrix is a scaled rotation plus a scaled reflection; its singular values are the sum and the difference
     of their sizes, and add up to twice the larger size."""
     ee, nn, en, ne = one[0] * bank[0], one[1] * bank[1], one[0] * bank[1], one[1] * bank[0]
-    p, q, r, s, vertical = fft.irfft(np.stack([ee + nn, en - ne, ee - nn, en + ne, one[2] * bank[2]]), n)
-    horizontal = np.maximum(p * p + q * q, r * r + s * s)
-    return np.sqrt(horizontal) + np.abs(vertical)
+    cross = fft.irfft(np.stack([ee + nn, ee - nn, en - ne, en + ne, one[2] * bank[2]]), n, overwrite_x=True)
+    horizontal, vertical = np.square(cross[:4], out=cross[:4]), np.abs(cross[4], out=cross[4])
+    horizontal[:2] += horizontal[2:]                      # squared sizes of the rotation and of the reflection
+    largest = np.maximum(horizontal[0], horizontal[1], out=horizontal[0])
+    return np.add(np.sqrt(largest, out=largest), vertical, out=largest)
 
 
 def nearest(generated, bank, exclude=None, max_lag: int | None = None, *, sampling_rate_hz: float | None = None,
