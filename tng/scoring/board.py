@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from tng.config import nearest
 from tng.recordset import RecordSet, RecordSetError, same_kind
-from tng.scoring import families
+from tng.scoring import families, novelty
 from tng.scoring.families import ALL, Candidate, Result
 from tng.scoring.features import Grid, Measured
 from tng.scoring.measures import ACROSS, PAIRWISE, Measure, pooled
@@ -117,7 +117,7 @@ def _score_one(candidate: Candidate, reference: Reference) -> list[dict]:
     found = [*_pairwise(reference, candidate), *(families.goodness(reference, candidate) if reference.train is not None else []),
              *families.distribution(reference, candidate), *(families.novel(reference, candidate) if reference.train is not None else []),
              *families.conditioning(reference, candidate)]
-    distinct = {code: families.different(alike) for code, alike in candidate.alike.items()}
+    distinct = {code: novelty.different(alike) for code, alike in candidate.alike.items()}
     return [row for measure, results in found for row in _rows(measure, results, reference, candidate, distinct)]
 
 

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import sparse
 
 from tng.recordset import RecordSet
 from tng.scoring import fit, novelty, twosample
@@ -237,19 +236,14 @@ def novel(reference: Reference, candidate: Candidate) -> Results:
         found.setdefault(COPIES, {})[code] = Result(copies.mean(), _means(copies, resampled[0]), np.full(SURE, unseen.mean()), unseen.mean())
         pairs, unseen = candidate.alike[code], station.kept["alike"]
         found.setdefault(ALIKE, {})[code] = _compared(pairs, unseen, _mean_pair, *resampled)
-        share = different(unseen) / len(unseen)
-        found.setdefault(DISTINCT, {})[code] = Result(different(pairs) / len(pairs), floor=np.full(SURE, share), ceiling=share)
+        share = novelty.different(unseen) / len(unseen)
+        found.setdefault(DISTINCT, {})[code] = Result(novelty.different(pairs) / len(pairs), floor=np.full(SURE, share), ceiling=share)
     return [*found.items()]
 
 
 def alike(data: np.ndarray, sampling_rate_hz: float) -> np.ndarray:
     """Largest correlation of any two records of a set, as they are: nobody turns records to hide that they are the same."""
     return novelty.correlations(data, data, sampling_rate_hz=sampling_rate_hz, turned=False)[0]
-
-
-def different(alike: np.ndarray) -> int:
-    """How many different records there are: those whose correlations link them count as one."""
-    return int(sparse.csgraph.connected_components(sparse.csr_array(alike > novelty.SAME), directed=False)[0])
 
 
 def _against(data: np.ndarray, bank: np.ndarray, sampling_rate_hz: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

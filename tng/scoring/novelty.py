@@ -19,7 +19,7 @@ from scipy.stats import rankdata
 
 from tng.scoring.conditioning import SwapTest, identify, station_curves, swap_test
 
-__all__ = ["Mixture", "SwapTest", "ancestry_check", "correlations", "distinct", "explained", "identify", "membership_auc",
+__all__ = ["Mixture", "SwapTest", "ancestry_check", "correlations", "different", "distinct", "explained", "identify", "membership_auc",
            "mixture", "nearest", "novelty_ratio", "station_curves", "swap_test"]
 
 CORRELATION_BAND_HZ = 12.5     # shaking above it hardly changes the correlation of two records, but costs time
@@ -162,15 +162,19 @@ def membership_auc(train, held_out) -> float:
     return float((ranks.sum() - len(train) * (len(train) + 1) / 2) / (len(train) * len(held_out)))
 
 
-def distinct(generated, *, sampling_rate_hz: float | None = None, turned: bool = True) -> tuple[int, float]:
-    """How many different records there are, and the mean correlation of two of them.
+def different(alike) -> int:
+    """How many different records there are, by the correlations of all with all.
 
-    Records whose correlation is above `SAME` count as one, and so do all that are linked in this way.
+    Those whose correlation is above `SAME` count as one, and so do all that are linked in this way.
     """
+    return int(sparse.csgraph.connected_components(sparse.csr_array(np.asarray(alike) > SAME), directed=False)[0])
+
+
+def distinct(generated, *, sampling_rate_hz: float | None = None, turned: bool = True) -> tuple[int, float]:
+    """How many `different` records there are, and the mean correlation of two of them (NaN for a single one)."""
     alike, _ = correlations(generated, generated, sampling_rate_hz=sampling_rate_hz, turned=turned)
-    groups, _ = sparse.csgraph.connected_components(sparse.csr_array(alike > SAME), directed=False)
     pairs = alike[np.triu_indices(len(alike), 1)]
-    return int(groups), float(pairs.mean()) if pairs.size else np.nan
+    return different(alike), float(pairs.mean()) if pairs.size else np.nan
 
 
 # --- mixtures ------------------------------------------------------------------------------------------
