@@ -183,8 +183,14 @@ plt.show()
 # %%
 scores = pd.DataFrame({name: scoring.score_f0(real, scoring.f0_lists(measured[name]), seed=here.settings.seed)
                        for name in models}).T
-display(scoring.readable(scores), scoring.readable(scoring.reference_scores(
-    real, [here.settings.generated_records] * len(real), seed=here.settings.seed)))
+references = scoring.reference_scores(real, [here.settings.generated_records] * len(real), seed=here.settings.seed)
+display(scoring.readable(scores), scoring.readable(references))
+
+# %% mystnb={"figure": {"caption": "This run: the matrix of TimesNet-Gen (left), and the S\u00d7S NCC of every generator above what it is worth on these stations (grey): a copy of the held-out records, draws from them, one constant f0 a station, and nonsense. Bars are 95 % intervals.", "name": "fig-run-references"}, "image": {"alt": "A five by five matrix beside a ladder of scores of nine generators and six references."}} tags=["hide-input"]
+figures.similarity_panels(scoring.similarity_matrix(real, scoring.f0_lists(measured["TimesNet-Gen"])), short, short,
+                          {name: scores.loc[name, ["SxS", "SxS low", "SxS high"]].astype(float) for name in models}, references,
+                          title="TimesNet-Gen")
+plt.show()
 
 # %% [markdown]
 # In {numref}`fig-run-hvsr` the curves of TimesNet-Gen, zero-shot and average nearly coincide, except at the
