@@ -6,6 +6,7 @@ import base64
 import html
 import io
 import json
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -117,7 +118,8 @@ def styled(board: pd.DataFrame, station: str | None = None, *, intervals: bool =
     def tint(column: pd.Series) -> list[str]:
         return [TINTS.get(verdicts.get((column.name, *key), ""), "") for key in column.index]
 
-    return table.style.apply(tint, axis=0).set_table_styles([{"selector": "td, th", "props": "padding: .15em .5em; text-align: left"}])
+    marks = table.style.set_uuid(f"board-{zlib.crc32((station or ALL).encode())}")                          # the same page every time
+    return marks.apply(tint, axis=0).set_table_styles([{"selector": "td, th", "props": "padding: .15em .5em; text-align: left"}])
 
 
 def as_text(board: pd.DataFrame, *, intervals: bool = False) -> str:
