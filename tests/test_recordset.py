@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tng import corpus
+from tng import corpus, corpus_tools
 from tng.recordset import RecordSet, RecordSetError, same_kind
 from tng.records import Record
 
@@ -75,6 +75,8 @@ def test_wrong_sources(records, tmp_path):
             ({"A": np.zeros((2, 2, 9))}, "shape", {"sampling_rate_hz": 50.0}),
             ({"A": np.ones((2, 3, 9)), "B": np.ones((2, 3, 8))}, "one length", {"sampling_rate_hz": 50.0}),
             ({"A": [r for r in records if r.station == "B"]}, "records of B are given as A", {}),
+            ({"A": [np.ones((3, 9))]}, "station A: list", {}), ({"A": 3}, "station A: int", {}), (3, "int;", {}), (None, "NoneType", {}),
+            ({"A": np.ones((2, 3, 9)), "B": 3}, "station B: int beside arrays", {"sampling_rate_hz": 50.0}),
             ([records[0], Record(records[0].data, 100.0, "A", "e")], "one rate", {})):
         with pytest.raises(RecordSetError, match=word):
             RecordSet.of(source, **more)
@@ -93,3 +95,14 @@ def test_sets_of_different_kind(records):
         same_kind([one, other])
     with pytest.raises(RecordSetError, match="200 samples at 100 Hz"):
         same_kind([one, RecordSet.of(arrays(records), sampling_rate_hz=100.0)])
+
+
+@pytest.mark.parametrize("form", ["csv", "mseed", "sac", "at2"])
+def test_exported_files_can_be_scored_as_they_are(form, records, tmp_path):
+    """What `tng corpus export` writes beside the records, provenance and StationXML, is no broken record."""
+    written = corpus.write(records, tmp_path / "corpus", seed=0)
+    corpus_tools.export(written.folder, tmp_path / form, form, allow_restricted=True)
+    found = RecordSet.of(tmp_path / form)
+    assert len(found) == 12 and sorted(found.stations) == ["A", "B"]
+    peaks = sorted(np.abs(found.data).max(axis=(1, 2)))
+    np.testing.assert_allclose(peaks, sorted(np.abs(RecordSet.of(records).data).max(axis=(1, 2))), rtol=2e-3)

@@ -224,10 +224,10 @@ def score(real: Annotated[Path, typer.Argument(help="Recorded records: a corpus,
           train: Annotated[Path | None, typer.Option(help="What the generators learned from; default: the train split of REAL, if it has one.")] = None,
           split: Annotated[str, typer.Option(help="Which records of REAL are held out: train, dev, test, or all.")] = "test",
           station: Annotated[list[str] | None, typer.Option(help="Only this station; can be repeated.")] = None,
-          band_hz: Annotated[tuple[float, float] | None, typer.Option(help="Where f0 is looked for; 1-20 Hz if the rate holds it.")] = None,
+          band_hz: Annotated[tuple[float, float] | None, typer.Option(metavar="LOW HIGH", help="Where f0 is looked for; 1 20 if the rate holds it.")] = None,
           into: Annotated[list[Path] | None, typer.Option(help="Write the whole board: .csv, .json, .html or .png; can be repeated.")] = None,
           intervals: Annotated[bool, typer.Option("--intervals", help="Print 95 % intervals too.")] = False,
-          draws: Annotated[int, typer.Option(min=20, help="Bootstrap samples, and pairs of real sets.")] = 300, seed: Seed = 0) -> None:
+          draws: Annotated[int, typer.Option(min=20, help="Bootstrap samples, and pairs of real sets.")] = 400, seed: Seed = 0) -> None:
     """Score records of any generator against recorded ones: the paper's NCC and what an engineer needs beside it."""
     from tng.scoring import tables
     from tng.scoring.board import scoreboard
@@ -260,6 +260,8 @@ def _recorded(real: Path, train: Path | None, split: str):
     from tng.recordset import RecordSet
 
     if not (real / CARD).exists():
+        if split not in ("test", "all"):
+            raise ValueError(f"{real} is no corpus and has no splits; leave --split {split} out, or make a corpus of it: tng ingest")
         return (None if train is None else RecordSet.of(train, "training records")), RecordSet.of(real)
     corpus = Corpus.open(real)
     held_out = RecordSet.of(corpus, f"{real} ({split})", split=None if split == "all" else split)

@@ -140,7 +140,7 @@ def mean_period(data, sampling_rate_hz: float) -> np.ndarray:
     """
     low, high = MEAN_PERIOD_BAND_HZ
     data, rate_hz = acceleration(data), positive_rate(sampling_rate_hz)
-    if not _holds_mean_period(data.shape[-1], rate_hz):
+    if not holds_mean_period(data.shape[-1], rate_hz):
         raise ValueError(f"{data.shape[-1] / rate_hz:g} s at {rate_hz:g} Hz do not hold {low}-{high:g} Hz, the band of the mean "
                          f"period: at least {1 / low:g} s at {2 * high:g} Hz are needed")
     freq_hz = fft.rfftfreq(data.shape[-1], 1 / rate_hz)
@@ -151,7 +151,8 @@ def mean_period(data, sampling_rate_hz: float) -> np.ndarray:
     return power @ (1 / freq_hz[inside]) / np.where(still, np.nan, total)
 
 
-def _holds_mean_period(samples: int, rate_hz: float) -> bool:
+def holds_mean_period(samples: int, rate_hz: float) -> bool:
+    """Whether records of this length and rate hold the band of the mean period, 0.25-20 Hz."""
     low, high = MEAN_PERIOD_BAND_HZ
     return rate_hz >= 2 * high and samples >= rate_hz / low
 
@@ -201,7 +202,7 @@ def measures(data, sampling_rate_hz: float) -> pd.DataFrame:
         "pga_cmps2": pga(horizontal), "pgv_cmps": velocity, "pgd_cm": displacement,
         "arias_cmps": arias(horizontal, rate_hz), "cav_cmps": cav(horizontal, rate_hz),
         "d575_s": middle - start, "d595_s": end - start,
-        "tm_s": mean_period(horizontal, rate_hz) if _holds_mean_period(*horizontal.shape[-1:], rate_hz) else velocity * np.nan,
+        "tm_s": mean_period(horizontal, rate_hz) if holds_mean_period(*horizontal.shape[-1:], rate_hz) else velocity * np.nan,
     }
     table = pd.DataFrame({name: np.sqrt(values[:, 0] * values[:, 1]) for name, values in components.items()})
     return table.assign(kappa_s=kappa(horizontal, rate_hz).mean(axis=-1))

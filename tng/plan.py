@@ -67,7 +67,7 @@ def make(given, settings, refused: list[tuple[str, str]], into: Path, scratch: P
 
         found = tqdm(found, desc="looking at files", unit="file")
     once = {(file.path, file.members): file for file in found}           # a file that two sources hold is one file
-    files, settings, helpers = _helpers(once.values(), settings, scratch)
+    files, settings, helpers = set_aside(once.values(), settings, scratch)
     groups, unknown = readers.groups(files)
     tasks += [Task(module.__name__, tuple(members)) for module, members in groups]
     unread = [(file, str(error)) for file, error in unknown]
@@ -85,7 +85,7 @@ def _datasets(plain: Iterable[Path], into: Path) -> list[Path]:
     return list(found)
 
 
-def _helpers(found: Iterable[RawFile], settings, scratch: Path):
+def set_aside(found: Iterable[RawFile], settings, scratch: Path):
     """Set aside what describes records and is none: StationXML, and the tables of an OpenEEW archive."""
     files, helpers, inventories, tables = [], [], list(settings.stationxml), {}
     for file in found:

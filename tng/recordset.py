@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tng.config import nearest
 from tng.corpus import Corpus
 from tng.records import COMPONENTS, Record
 
 LISTED = 3          # records that a message names
+UNKNOWN = ("", "nan", "NaN", "None", "<NA>", "NaT")
 
 
 class RecordSetError(ValueError):
@@ -68,6 +71,10 @@ class RecordSet:
             values = np.asarray(getattr(self, key), dtype=float)
             object.__setattr__(self, key, values if values.shape == (n,) else np.full(n, np.nan))
         object.__setattr__(self, "data", data)
+        unknown = np.isin(self.event, UNKNOWN)
+        if unknown.any():                    # each of these records counts as an earthquake of its own
+            object.__setattr__(self, "events_known", False)
+            object.__setattr__(self, "event", np.where(unknown, [f"unknown {number}" for number in range(n)], self.event))
         self._refuse(~np.isfinite(data).all(axis=2), "holds values that are not finite numbers")
         self._refuse(np.ptp(data, axis=2) == 0, "is flat: the channel was dead")
 
@@ -112,7 +119,7 @@ class RecordSet:
         sampling_rate_hz : float, optional
             Of arrays, which do not know their own.
         split : str, optional
-            Only this split of a corpus.
+            Only this split of a corpus; "all" or nothing for all of it.
         stations : sequence of str, optional
             Only these.
 
@@ -127,12 +134,17 @@ class RecordSet:
         if isinstance(source, cls):
             found = source
         elif isinstance(source, Corpus):
-            found = _from_corpus(cls, source, name, split, stations)
+            found = _from_corpus(cls, source, name, None if split == "all" else split)
         elif isinstance(source, Mapping):
             found = _from_mapping(cls, source, name, sampling_rate_hz)
-        else:
+        elif isinstance(source, Iterable):
             found = _from_records(cls, list(source), name)
+        else:
+            raise RecordSetError(f"{name}: {type(source).__name__}; RecordSet, Corpus, a path, Records, or a mapping from station to array "
+                                 "is needed")
         if stations is not None:
+            if unknown := [code for code in stations if code not in found.stations]:
+                raise RecordSetError(f"{name}: no records of {unknown[0]}: {nearest(unknown[0], found.stations)}")
             found = found.take(np.flatnonzero(np.isin(found.station, list(stations))))
         if len(found) == 0:
             raise RecordSetError(f"{name}: no records" + (f" of {', '.join(stations)}" if stations else ""))
@@ -140,14 +152,17 @@ class RecordSet:
 
 
 def _from_path(path: Path) -> Corpus | list[Record]:
-    from tng import readers, sources
+    from tng import plan, readers, sources
     from tng.layout import CARD
+    from tng.readers.options import Options
 
     if not path.exists():
         raise RecordSetError(f"{path} is not there; name a corpus, or a file or folder of records")
     if (path / CARD).exists():
         return Corpus.open(path)
-    found = readers.read_all(list(sources.walk(path)))
+    with tempfile.TemporaryDirectory() as scratch:                        # for StationXML inside archives
+        files, options, _ = plan.set_aside(sources.walk(path), Options(), Path(scratch))
+        found = readers.read_all(files, options)
     refused = [one for one in found if not isinstance(one, Record)]
     if refused:
         raise RecordSetError(f"{path}: {len(refused)} of {len(found)} records cannot be read, the first because: {refused[0].error}. "
@@ -155,11 +170,10 @@ def _from_path(path: Path) -> Corpus | list[Record]:
     return found
 
 
-def _from_corpus(cls, corpus: Corpus, name: str, split: str | None, stations: Sequence[str] | None) -> RecordSet:
-    rows = corpus.select(stations, split)
+def _from_corpus(cls, corpus: Corpus, name: str, split: str | None) -> RecordSet:
+    rows = corpus.select(None, split)
     if len(rows) == 0:
-        raise RecordSetError(f"{corpus.folder}: no records" + (f" in split {split!r}" if split else "")
-                             + (f" of {', '.join(stations)}" if stations else ""))
+        raise RecordSetError(f"{corpus.folder}: no records" + (f" in split {split!r}" if split else ""))
     about = corpus.metadata.iloc[rows]
     made_of = about["generator_sources"].fillna("").astype(str) if "generator_sources" in about else None
     return cls(corpus.waveforms(rows), corpus.sampling_rate_hz, about["station_code"].to_numpy(str),
@@ -202,12 +216,17 @@ def _from_mapping(cls, source: Mapping, name: str, sampling_rate_hz: float | Non
     first = next(iter(source.values()))
     if not isinstance(first, np.ndarray):
         for station, records in source.items():
+            if not isinstance(records, Iterable) or not all(isinstance(record, Record) for record in records):
+                raise RecordSetError(f"{name}, station {station}: {type(records).__name__}; an array (records, 3, samples) or a list of "
+                                     "Records is needed")
             wrong = {record.station for record in records} - {station}
             if wrong:
                 raise RecordSetError(f"{name}: records of {', '.join(sorted(wrong))} are given as {station}'s")
         return _from_records(cls, [record for records in source.values() for record in records], name)
     if sampling_rate_hz is None:
         raise RecordSetError(f"{name}: arrays do not say their sampling rate; give sampling_rate_hz")
+    if wrong := [code for code, x in source.items() if not isinstance(x, np.ndarray)]:
+        raise RecordSetError(f"{name}, station {wrong[0]}: {type(source[wrong[0]]).__name__} beside arrays; give arrays for all stations")
     shapes = {np.shape(x)[1:] for x in source.values()}
     if len(shapes) > 1 or any(np.ndim(x) != 3 for x in source.values()):
         raise RecordSetError(f"{name}: arrays of {', '.join(str(np.shape(x)) for x in source.values())}; "

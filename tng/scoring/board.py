@@ -18,16 +18,18 @@ from tqdm import tqdm
 
 from tng.config import nearest
 from tng.recordset import RecordSet, RecordSetError, same_kind
-from tng.scoring import families, novelty
+from tng.scoring import families, novelty, tables
 from tng.scoring.families import ALL, Candidate, Result
 from tng.scoring.features import Grid, Measured
-from tng.scoring.measures import ACROSS, PAIRWISE, Measure, pooled
+from tng.scoring.measures import ACROSS, Measure, pairwise, pooled
 from tng.scoring.reference import Reference, too_few
 from tng.scoring.resampling import interval, shared_bootstrap
 from tng.scoring.samples import counts_of, once, summarise
 
 DRAWS = 400                  # bootstrap samples, and real-against-real pairs
 LEVEL = 0.95                 # of intervals
+MOST_PAIRED = 300            # generated records of a station that are compared with each other: time grows with the square
+FEW = 30                     # recorded records of a station, with fewer of which bands are too narrow
 BAND = 0.99                  # of real-against-real draws that count as "inside"
 ROUNDING = 1e-9              # the same number summed in another order
 COLUMNS = ["generator", "station", "group", "measure", "value", "low", "high", "floor", "floor_low", "floor_high", "ceiling", "p", "better",
@@ -78,12 +80,17 @@ def scoreboard(real_train, real_test, generated: Mapping[str, object], *, statio
         raise ValueError(f"draws = {draws}; at least 20 are needed for an interval")
     if not isinstance(generated, Mapping) or not generated:
         raise RecordSetError("no generators: a mapping from name to records is needed")
+    names = [str(name) for name in generated]
+    if len(set(names)) < len(names) or tables.FLOOR in names:
+        raise RecordSetError(f"generators called {', '.join(names)}: names must differ, and {tables.FLOOR!r} is taken")
     given = {"sampling_rate_hz": sampling_rate_hz, "stations": stations}
     train = None if real_train is None else RecordSet.of(real_train, "training records", **given)
     test = RecordSet.of(real_test, "held-out records", **given)
     new = {str(name): RecordSet.of(records, str(name), **given) for name, records in generated.items()}
     same_kind([test, *([train] if train is not None else []), *new.values()])
-    notes = _notes(train, test)
+    if ALL in test.stations:
+        raise RecordSetError(f"a station is called {ALL!r}, which is the name of all stations together; give it another")
+    notes = _notes(train, test, new)
     chosen, left_out = _stations(train, test, new, stations)
     grid = Grid.of(test.sampling_rate_hz, test.data.shape[2], band_hz)
     test, train = _measured(test, chosen, grid, progress), None if train is None else _measured(train, chosen, grid, progress)
@@ -91,7 +98,7 @@ def scoreboard(real_train, real_test, generated: Mapping[str, object], *, statio
     board = score(train, test, candidates, grid, draws=draws, seed=seed, progress=progress)
     skipped = [dict(generator=name, station=code, verdict="not scored", note=why, group="", measure="", better="")
                for name in new for code, why in left_out.items()]
-    about = board.attrs | {"notes": notes}
+    about = board.attrs | {"notes": [*notes, *board.attrs["notes"]]}
     if skipped:
         board = pd.concat([board, pd.DataFrame(skipped, columns=COLUMNS).astype(board.dtypes, errors="ignore")], ignore_index=True)
     board.attrs = about
@@ -108,14 +115,15 @@ def score(train: Measured | None, test: Measured, generated: Mapping[str, Measur
             rows += _score_one(_candidate(name, new, reference), reference)
     board = pd.DataFrame(rows, columns=COLUMNS)
     board.attrs = {"stations": [station.code for station in reference.stations], "band_hz": list(grid.band_hz), "draws": draws, "seed": seed,
-                   "sampling_rate_hz": test.records.sampling_rate_hz, "samples": int(test.records.data.shape[2]), "notes": []}
+                   "sampling_rate_hz": test.records.sampling_rate_hz, "samples": int(test.records.data.shape[2]),
+                   "notes": _notes_on_numbers(reference) + list(dict.fromkeys(reference.notes))}
     return board
 
 
 def _score_one(candidate: Candidate, reference: Reference) -> list[dict]:
     """All rows of one generator."""
     found = [*_pairwise(reference, candidate), *(families.goodness(reference, candidate) if reference.train is not None else []),
-             *families.distribution(reference, candidate), *(families.novel(reference, candidate) if reference.train is not None else []),
+             *families.distribution(reference, candidate), *families.novel(reference, candidate),
              *families.conditioning(reference, candidate)]
     distinct = {code: novelty.different(alike) for code, alike in candidate.alike.items()}
     return [row for measure, results in found for row in _rows(measure, results, reference, candidate, distinct)]
@@ -125,9 +133,19 @@ def _measured(records: RecordSet, stations: Sequence[str], grid: Grid, progress:
     return Measured.of(records.take(np.flatnonzero(np.isin(records.station, stations))), grid, progress=progress)
 
 
-def _notes(train: RecordSet | None, test: RecordSet) -> list[str]:
+def _notes_on_numbers(reference: Reference) -> list[str]:
+    few = [station.code for station in reference.stations if len(station.pool) < FEW]
+    found = [] if "tm_s" in reference.grid.measures else ["Tm is left out: it needs 0.25-20 Hz, which records of this length and rate do not hold."]
+    return found + [f"{', '.join(few)}: fewer than {FEW} recorded records. Bands are then wide, so that little is seen, and not exact: at six records a side "
+                    "up to one measure in six lies outside without a fault."] if few else []
+
+
+def _notes(train: RecordSet | None, test: RecordSet, new: Mapping[str, RecordSet]) -> list[str]:
     """What a reader of the table must know."""
     found = []
+    for name, records in new.items():
+        if extra := [code for code in records.stations if code not in test.stations]:
+            found.append(f"{name}: records of {', '.join(extra)} are left out, for which there are no held-out ones.")
     if not test.events_known:
         found.append("No earthquakes were given: every record counts as one of its own, so intervals and floors are too narrow "
                      "wherever records share an earthquake.")
@@ -152,10 +170,10 @@ def _stations(train: RecordSet | None, test: RecordSet, new: Mapping[str, Record
     if not in_all:
         raise RecordSetError("held-out records are of " + ", ".join(test.stations) + "; " + "; ".join(
             f"{name}: of {', '.join(records.stations)}" for name, records in new.items()) + ": no station in common")
-    left_out = {code: "not in every set of generated records" for code in test.stations
-                if code not in in_all and any(code in records.stations for records in new.values())}
+    left_out = {code: "no generated records of " + ", ".join(name for name, records in new.items() if code not in records.stations)
+                for code in test.stations if code not in in_all}
     for code in in_all:
-        if why := too_few({name if name in ("held-out", "training") else f"generated ({name})": len(records.rows(code))
+        if why := too_few({name if name in ("held-out", "training") else f"generated ({name})": records.event[records.rows(code)]
                            for name, records in sets.items()}):
             left_out[code] = why
     chosen = [code for code in in_all if code not in left_out]
@@ -170,7 +188,11 @@ def _candidate(name: str, new: Measured, reference: Reference) -> Candidate:
     rng = np.random.default_rng([reference.seed, 3])
     resampled = [shared_bootstrap([records.event[rows[code]] for code in codes], rng) for _ in range(reference.draws)]
     counts = {code: counts_of([draw[i] for draw in resampled], len(rows[code])) for i, code in enumerate(codes)}
-    alike = {code: families.alike(records.data[rows[code]], records.sampling_rate_hz) for code in codes}
+    compared = {code: own[np.sort(rng.permutation(len(own))[:MOST_PAIRED])] for code, own in rows.items()}
+    if any(len(rows[code]) > MOST_PAIRED for code in codes):
+        reference.notes.append(f"{name}: each of {MOST_PAIRED} records a station, drawn at random, was compared with each other; the number of "
+                               "different records is theirs.")
+    alike = {code: families.alike(records.data[own], records.sampling_rate_hz) for code, own in compared.items()}
     return Candidate(name, records, rows, {code: new.features.take(rows[code]) for code in codes}, counts, alike)
 
 
@@ -186,7 +208,7 @@ def _pairwise(reference: Reference, candidate: Candidate) -> families.Results:
                       (station.test_draws, summarise(new, candidate.counts[station.code], bins)),
                       (floor.first_summary, floor.second_summary), (station.test_summary, station.test_draws)))
     found: families.Results = []
-    for measure in PAIRWISE:
+    for measure in pairwise(grid):
         found.append((measure, {station.code: _result(*(measure.function(*pair, grid) for pair in four))
                                 for station, four in zip(reference.stations, sides)}))
     if len(reference.stations) > 1:
@@ -224,7 +246,10 @@ def _together(measure: Measure, results: Sequence[Result]) -> Result:
     """All stations: pooled draw by draw, as the draws of all stations were made together."""
     def of(key: str) -> np.ndarray:
         return pooled(measure, np.stack([getattr(result, key) for result in results]))
-    return Result(float(of("value")), of("draws"), of("floor"), float(of("ceiling")))
+    banded = [result for result in results if np.isfinite(result.floor).any()]     # value and band are of the same stations
+    results = banded or list(results)
+    value = float(of("value")) if all(np.isfinite(result.value) for result in results) else np.nan
+    return Result(value, of("draws"), of("floor"), float(of("ceiling")))
 
 
 def _row(measure: Measure, result: Result, generator: str, station: str, **counts) -> dict:
@@ -234,11 +259,15 @@ def _row(measure: Measure, result: Result, generator: str, station: str, **count
     out = 100 * (1 - BAND) / (1 if measure.better in ("small", "large") else 2)    # missed on one side, or on either
     middle, bottom, top = np.percentile(known, [50, out, 100 - out]) if known.size >= 20 else (result.middle, np.nan, np.nan)
     by_test = np.isnan(bottom) and np.isfinite(result.p)                     # no floor was drawn, but a test was made
-    scored = np.isfinite(result.value) and (np.isfinite(bottom) or by_test)
-    inside = result.p >= 1 - BAND if by_test else _inside(measure.better, result.value, bottom, top)
-    verdict = "not scored" if not scored else "inside" if inside else "outside"
-    note = "" if scored else "no number: the recorded side does not vary" if np.isnan(result.value) else (
-        "no band: too few recorded records to set two sets of them against each other")
+    if np.isnan(result.value) and np.isfinite([bottom, result.ceiling]).all():     # real records give a number, these do not
+        verdict, note = "outside", "no number: the generated records do not vary"
+    elif np.isnan(result.value):
+        verdict, note = "not scored", "no number: the recorded records do not vary"
+    elif np.isnan(bottom) and not by_test:
+        verdict, note = "not scored", "no band: too few recorded records to set two sets of them against each other"
+    else:
+        inside = result.p >= 1 - BAND if by_test else _inside(measure.better, result.value, bottom, top)
+        verdict, note = "inside" if inside else "outside", ""
     return dict(generator=generator, station=station, group=measure.group, measure=measure.name, value=result.value, low=low, high=high,
                 floor=middle, floor_low=bottom, floor_high=top, ceiling=result.ceiling, p=result.p, better=measure.better,
                 verdict=verdict, note=note, **counts)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 from tng.recordset import RecordSet
 from tng.scoring import fit, novelty, twosample
@@ -20,6 +22,7 @@ from tng.scoring.resampling import SMALLEST
 from tng.scoring.samples import once, rows_of
 
 SLOW_DRAWS = 60            # of measures that cost a millisecond each
+LEAST_FOR_COVARIANCES = 20 # records a side; with fewer the Fréchet distance is mostly chance
 SURE = 20                  # equal draws of a floor that does not vary
 ALL = "all"                # what the rows of all stations together are called
 PERMUTATIONS = 499
@@ -84,14 +87,15 @@ def distribution(reference: Reference, candidate: Candidate) -> Results:
             pairs = twosample.Pairs.of(getattr(station.test, of), getattr(new, of), station.pool_events[:len(station.test)],
                                        candidate.events(code), bandwidth=real.bandwidth)
             tested = pairs.test(statistic, rng, PERMUTATIONS)
-            add(measure, code, Result(tested.value, _taken(pairs, sides, lambda p: p.contrast(statistic)[0]),
-                                      _floor(reference, station, candidate, of, statistic, lambda p: p.contrast(statistic)[0]), p=tested.p,
-                                      ceiling=0.0))
+            contrast = partial(_contrast, statistic)
+            add(measure, code, Result(tested.value, _taken(pairs, sides, contrast), _floor(reference, station, candidate, of, statistic, contrast),
+                                      _ceiling(reference, station, of, statistic, contrast), tested.p))
         pairs = twosample.Pairs.of(_scaled(station, station.test), _scaled(station, new), station.pool_events[:len(station.test)],
                                    candidate.events(code))
         for measure, function in ((COVERAGE, twosample.Pairs.coverage), (DENSITY, twosample.Pairs.density)):
             add(measure, code, Result(function(pairs), _taken(pairs, sides, function),
-                                      _floor(reference, station, candidate, "everything", measure.name, function), ceiling=1.0))
+                                      _floor(reference, station, candidate, "everything", measure.name, function),
+                                      _ceiling(reference, station, "everything", measure.name, function)))
         add(FRECHET, code, _frechet(reference, station, candidate))
         told = c2st(station.test.everything, new.everything, station.pool_events[:len(station.test)], candidate.events(code),
                     seed=reference.seed)
@@ -113,6 +117,8 @@ def _frechet(reference: Reference, station: Station, candidate: Candidate) -> Re
     if ("frechet", n) not in station.kept:
         floor = reference.floor(station, n)
         station.kept["frechet", n] = between(pool, pool, floor.first, floor.second)
+    if min(len(real), len(new)) < LEAST_FOR_COVARIANCES:
+        return Result(np.nan, floor=np.full(SURE, np.nan))
     return Result(twosample.frechet(real, new), between(real, new, station.test_counts, candidate.counts[code]), station.kept["frechet", n],
                   float(np.median(between(real, real, once(len(real)).repeat(SLOW_DRAWS, axis=0), station.test_counts))))
 
@@ -123,10 +129,14 @@ def _told(told: Classified) -> Result:
 
 
 def _told_together(reference: Reference, candidate: Candidate, classifier: str) -> Result:
-    """One classifier for all stations; each station's held-out mean is removed first, or it would learn the stations."""
-    real = [station.test.everything for station in reference.stations]
-    new = [candidate.features[station.code].everything for station in reference.stations]
-    told = c2st(np.vstack([x - x.mean(axis=0) for x in real]), np.vstack([y - x.mean(axis=0) for x, y in zip(real, new)]),
+    """One classifier for all stations.  Each station's mean is removed first, or it would learn the stations: that of its training
+    records, since the mean of one side would take a degree of freedom from that side only, which a forest sees."""
+    real, new, middle = [], [], []
+    for station in reference.stations:
+        real.append(station.test.everything)
+        new.append(candidate.features[station.code].everything)
+        middle.append((station.train.everything if len(station.train) else np.vstack([real[-1], new[-1]])).mean(axis=0))
+    told = c2st(np.vstack([x - mean for x, mean in zip(real, middle)]), np.vstack([y - mean for y, mean in zip(new, middle)]),
                 np.concatenate([station.pool_events[:len(station.test)] for station in reference.stations]),
                 np.concatenate([candidate.events(station.code) for station in reference.stations]), classifier=classifier,
                 seed=reference.seed)
@@ -153,8 +163,21 @@ def _pool_pairs(reference: Reference, station: Station, of: str) -> twosample.Pa
     return station.pairs[of]
 
 
+def _contrast(statistic: str, pairs: twosample.Pairs) -> float:
+    return float(pairs.contrast(statistic)[0])
+
+
+def _ceiling(reference: Reference, station: Station, of: str, name: str, function) -> float:
+    """A measure between the held-out records and copies of them drawn with replacement."""
+    key = "ceiling", name
+    if key not in station.kept:
+        copies = rows_of(station.test_counts[:SLOW_DRAWS])
+        station.kept[key] = float(np.nanmedian(_taken(_pool_pairs(reference, station, of), ([np.arange(len(station.test))] * len(copies), copies), function)))
+    return station.kept[key]
+
+
 def _taken(pairs: twosample.Pairs, sides, function) -> np.ndarray:
-    return np.array([function(pairs.take(a, b)) if len(a) and len(b) else np.nan for a, b in zip(*sides)])
+    return np.array([function(pairs.take(a, b)) if min(len(a), len(b)) > 1 else np.nan for a, b in zip(*sides)])
 
 
 def _floor(reference: Reference, station: Station, candidate: Candidate, of: str, name: str, function) -> np.ndarray:
@@ -175,19 +198,23 @@ OLSEN_MAYHEW = Measure("Olsen-Mayhew fit", "engineering", "large", "goodness of 
 
 
 def goodness(reference: Reference, candidate: Candidate) -> Results:
-    """Scores that were made for a simulation beside its record, of all pairs of some generated and some held-out records.
+    """Scores that were made for a simulation beside its record, of all pairs of `PAIRED` generated and as many held-out records.
 
-    The floor is that of training and held-out records, of which none are of one earthquake.
+    Which ones is drawn at random.  The floor is that of training and held-out records, which are of different earthquakes.
     """
-    rng = np.random.default_rng([reference.seed, 8])
+    rng, choice = np.random.default_rng([reference.seed, 8]), np.random.default_rng([reference.seed, 9])
+
+    def some(rows: np.ndarray) -> np.ndarray:
+        return choice.permutation(rows)[:PAIRED]
+
     found: dict[Measure, dict[str, Result]] = {ANDERSON: {}, OLSEN_MAYHEW: {}}
     for station in reference.stations:
         if "fit" not in station.kept:
             records = reference.test.records
-            station.kept["fit"] = fit.features(records.data[station.test_rows[:PAIRED]], records.sampling_rate_hz)
-            known = reference.train.records.data[station.train_rows[:PAIRED]]
+            station.kept["fit"] = fit.features(records.data[some(station.test_rows)], records.sampling_rate_hz)
+            known = reference.train.records.data[some(station.train_rows)]
             station.kept["real fit"] = _all_pairs(station.kept["fit"], fit.features(known, records.sampling_rate_hz))
-        new = candidate.records.data[candidate.rows[station.code][:PAIRED]]
+        new = candidate.records.data[some(candidate.rows[station.code])]
         pairs = _all_pairs(station.kept["fit"], fit.features(new, candidate.records.sampling_rate_hz))
         for number, measure in enumerate(found):
             mine, real = pairs[..., number], station.kept["real fit"][..., number]
@@ -211,34 +238,87 @@ def _mean_of_some(matrix: np.ndarray, draws: int, rng: np.random.Generator) -> n
 
 NEAREST = Measure("nearest training record", "novelty", "small", "largest cross-correlation with a training record, median over records", most=1)
 COPIES = Measure("copies", "novelty", "small", f"share of records that correlate above {novelty.SAME:g} with a training record", most=1)
+LEAKED = Measure("copies of held-out", "novelty", "small", f"share of records that correlate above {novelty.SAME:g} with a held-out record", most=1)
 MIXED = Measure("explained by training", "novelty", "small", "variance explained by a non-negative mixture of training records, median", most=1)
 PARTS = Measure("records that explain", "novelty", "large", "training records that matter in that mixture, median")
 DISTINCT = Measure("distinct", "novelty", "large", "share of records that differ from each other", most=1)
 ALIKE = Measure("pair correlation", "novelty", "small", "largest cross-correlation of two records of the set, mean over pairs", most=1)
 
 
+SPECTRUM = Measure("nearest training spectrum", "novelty", "large", "distance of ln HVSR and ln EAS to the nearest training record, generated / held-out")
+TOO_NEAR = Measure("too near", "novelty", "small", "share of records nearer to a training record's spectra than 98 % of the held-out ones", most=1)
+NEAR_SHARE = 0.02
+
+
 def novel(reference: Reference, candidate: Candidate) -> Results:
-    """Copies, mixtures and repetitions, beside what held-out records show against the same training records."""
+    """Copies, mixtures, repetitions and disguises, beside what held-out records show against the same training records.
+
+    Waveforms find copies and mixtures, whatever their shift and turn; spectra find records that keep those of a training record
+    under other phases, reversed in time, or slightly stretched.
+    """
     found: dict[Measure, dict[str, Result]] = {}
-    train, test = reference.train.records, reference.test.records
+
+    def add(measure: Measure, code: str, result: Result) -> None:
+        found.setdefault(measure, {})[code] = result
+
+    test = reference.test.records
     for station in reference.stations:
         code, rate = station.code, test.sampling_rate_hz
-        bank, data = train.data[station.train_rows], candidate.records.data[candidate.rows[code]]
-        if "novelty" not in station.kept:
-            unseen = test.data[station.test_rows]
-            station.kept["novelty"] = _against(unseen, bank, rate)
-            station.kept["alike"] = alike(unseen, rate)
-        resampled = candidate.counts[code], station.test_counts
-        real, new = station.kept["novelty"], _against(data, bank, rate)
-        for measure, mine, unseen in zip((NEAREST, MIXED, PARTS), new, real):
-            found.setdefault(measure, {})[code] = _compared(mine, unseen, _medians, *resampled)
-        copies, unseen = (x[0] > novelty.SAME for x in (new, real))
-        found.setdefault(COPIES, {})[code] = Result(copies.mean(), _means(copies, resampled[0]), np.full(SURE, unseen.mean()), unseen.mean())
-        pairs, unseen = candidate.alike[code], station.kept["alike"]
-        found.setdefault(ALIKE, {})[code] = _compared(pairs, unseen, _mean_pair, *resampled)
-        share = novelty.different(unseen) / len(unseen)
-        found.setdefault(DISTINCT, {})[code] = Result(novelty.different(pairs) / len(pairs), floor=np.full(SURE, share), ceiling=share)
-    return [*found.items()]
+        if "alike" not in station.kept:
+            station.kept["alike"] = alike(test.data[station.test_rows], rate)
+        pairs, unseen_pairs = candidate.alike[code], station.kept["alike"]
+        counts = candidate.counts[code] if len(pairs) == candidate.counts[code].shape[1] else np.ones((len(station.test_counts), len(pairs)))
+        add(ALIKE, code, _compared(pairs, unseen_pairs, _mean_pair, counts, station.test_counts))
+        share = novelty.different(unseen_pairs) / len(unseen_pairs)
+        add(DISTINCT, code, Result(novelty.different(pairs) / len(pairs), floor=np.full(SURE, share), ceiling=share))
+        data = candidate.records.data[candidate.rows[code]]
+        leaked = novelty.correlations(data, test.data[station.test_rows], sampling_rate_hz=rate, turned=False)[0].max(axis=1) > novelty.SAME
+        add(LEAKED, code, Result(leaked.mean(), _means(leaked, candidate.counts[code]), np.zeros(SURE), 1.0))
+        if reference.train is not None:
+            for measure, result in _beside_training(reference, station, candidate):
+                add(measure, code, result)
+    order = [NEAREST, COPIES, LEAKED, MIXED, PARTS, SPECTRUM, TOO_NEAR, ALIKE, DISTINCT]
+    return [(measure, found[measure]) for measure in order if measure in found]
+
+
+def _beside_training(reference: Reference, station: Station, candidate: Candidate) -> list[tuple[Measure, Result]]:
+    """What needs the training records.  Held-out records that are copies of them are no yardstick, and are left out."""
+    train, test = reference.train.records, reference.test.records
+    bank, data = train.data[station.train_rows], candidate.records.data[candidate.rows[station.code]]
+    if "novelty" not in station.kept:
+        known = _against(test.data[station.test_rows], bank, test.sampling_rate_hz) + (_nearest_spectrum(station, station.test),)
+        clean = np.flatnonzero(known[0] <= novelty.SAME)
+        if len(clean) < len(known[0]):
+            reference.notes.append(f"{station.code}: {len(known[0]) - len(clean)} of {len(known[0])} held-out records are copies of training "
+                                   "records; they do not count in the novelty of generated ones.")
+        station.kept["novelty"] = tuple(x[clean] for x in known), station.test_counts[:, clean]
+    real, real_counts = station.kept["novelty"]
+    if len(real[0]) < SMALLEST:
+        nothing = Result(np.nan, floor=np.full(SURE, np.nan))
+        return [(measure, nothing) for measure in (NEAREST, MIXED, PARTS, SPECTRUM, TOO_NEAR, COPIES)]
+    new = _against(data, bank, test.sampling_rate_hz) + (_nearest_spectrum(station, candidate.features[station.code]),)
+    new_counts = candidate.counts[station.code]
+    found = [(measure, _compared(mine, unseen, _medians, new_counts, real_counts))
+             for measure, mine, unseen in zip((NEAREST, MIXED, PARTS), new, real)]
+    scale = np.median(real[3])
+    found.append((SPECTRUM, _compared(new[3] / scale, real[3] / scale, _medians, new_counts, real_counts)))
+    found.append((TOO_NEAR, _too_near(new[3], real[3], new_counts, real_counts)))
+    copies = new[0] > novelty.SAME
+    return [*found, (COPIES, Result(copies.mean(), _means(copies, new_counts), np.zeros(SURE), 0.0))]
+
+
+def _nearest_spectrum(station: Station, records: Features) -> np.ndarray:
+    """Distance of each record's curves to those of the nearest training record, in standard deviations of the station's."""
+    kinds = ("ln_hvsr", "ln_eas")
+    return cdist(_scaled(station, records, kinds), _scaled(station, station.train, kinds)).min(axis=1)
+
+
+def _too_near(mine: np.ndarray, unseen: np.ndarray, mine_counts: np.ndarray, unseen_counts: np.ndarray) -> Result:
+    """Share below the `NEAR_SHARE` quantile of the held-out records; the floor is that of one bootstrap sample of them in another."""
+    draws = [unseen[rows] for rows in rows_of(unseen_counts)]
+    floor = [np.mean(a < np.quantile(b, NEAR_SHARE)) if min(len(a), len(b)) else np.nan for a, b in zip(draws, draws[1:] + draws[:1])]
+    near = mine < np.quantile(unseen, NEAR_SHARE)
+    return Result(near.mean(), _means(near, mine_counts), np.array(floor), float(np.mean(unseen < np.quantile(unseen, NEAR_SHARE))))
 
 
 def alike(data: np.ndarray, sampling_rate_hz: float) -> np.ndarray:
@@ -265,17 +345,19 @@ def _compared(mine: np.ndarray, unseen: np.ndarray, statistic, mine_counts: np.n
 
 
 def _medians(x: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    return np.array([np.median(x[rows]) for rows in rows_of(counts)])
+    return np.array([np.median(x[rows]) if len(rows) else np.nan for rows in rows_of(counts)])
 
 
 def _means(x: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    return counts @ x / counts.sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        return counts @ x / counts.sum(axis=1)
 
 
 def _mean_pair(alike: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Mean over pairs of different records; pairs of a record with itself in a resample are no pairs."""
     apart = alike - np.diag(np.diag(alike))
-    return ((counts @ apart) * counts).sum(axis=1) / (counts.sum(axis=1) ** 2 - (counts**2).sum(axis=1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return ((counts @ apart) * counts).sum(axis=1) / (counts.sum(axis=1) ** 2 - (counts**2).sum(axis=1))
 
 
 # --- conditioning -------------------------------------------------------------------------------------------------

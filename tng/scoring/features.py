@@ -29,12 +29,15 @@ class Grid:
         In which f0 is looked for and HVSR compared; the paper's 1-20 Hz, or as much of it as the sampling rate holds.
     curve_hz, eas_hz, periods_s : arrays
         Frequencies of HVSR and of EAS [Hz], periods of the response spectrum [s].
+    measures : tuple of str
+        Without Tm, if the records do not hold its band, 0.25-20 Hz.
     """
 
     band_hz: tuple[float, float]
     curve_hz: np.ndarray
     eas_hz: np.ndarray
     periods_s: np.ndarray
+    measures: tuple[str, ...] = tuple(MEASURES)       # columns of intensity.measures that records of this kind hold
 
     @property
     def f0_bins_hz(self) -> np.ndarray:
@@ -68,7 +71,8 @@ class Grid:
                                  f"up to {sampling_rate_hz / 2:g} Hz are needed")
         return cls((low, high), np.geomspace(low, high, curve_points),
                    np.geomspace(max(0.5, 20 / duration_s), min(25.0, highest_hz), eas_points),
-                   np.geomspace(max(0.05, 2.5 / sampling_rate_hz), min(5.0, duration_s / 6), periods))
+                   np.geomspace(max(0.05, 2.5 / sampling_rate_hz), min(5.0, duration_s / 6), periods),
+                   tuple(name for name in MEASURES if name != "tm_s" or intensity.holds_mean_period(samples, sampling_rate_hz)))
 
 
 @dataclass(frozen=True)
@@ -81,8 +85,8 @@ class Features:
         By the paper's rule: where HVSR is largest in the band.
     ln_hvsr, ln_eas, ln_psa : arrays, shape (records, points of the grid)
         EAS with Konno-Ohmachi smoothing [ln cm/s]; PSA is RotD50 at 5 % damping [ln cm/s²].
-    ln_measures : array, shape (records, len(MEASURES))
-        Logarithms of `MEASURES`, geometric means of the horizontals.
+    ln_measures : array, shape (records, measures of the grid)
+        Logarithms of intensity measures, geometric means of the horizontals.
     """
 
     f0_hz: np.ndarray
@@ -144,14 +148,16 @@ def features(records: RecordSet, grid: Grid, *, progress: bool = False) -> Featu
             ln_hvsr=np.stack([np.interp(at, np.log(freq_hz), np.log(curve)) for curve in curves]),
             ln_eas=np.log(spectra.eas(data, rate, grid.eas_hz)),
             ln_psa=np.log(response.rotd(data - data.mean(axis=2, keepdims=True), rate, grid.periods_s, percentiles=(50,))[..., 0]),
-            ln_measures=np.log(intensity.measures(data, rate)[list(MEASURES)].to_numpy()),
+            ln_measures=np.log(intensity.measures(data, rate)[list(grid.measures)].to_numpy()),
         ))
     found = parts[0]
     for part in parts[1:]:
         found = found.with_(part)
-    bad = ~np.isfinite(found.everything).all(axis=1)
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        raise RecordSetError(f"{records.name}: {bad.sum()} of {len(bad)} records cannot be measured, the first is {records.trace[row]} of "
-                             f"station {records.station[row]}: it holds no shaking at some frequency or no strong part; drop it")
+    for name in ("ln_hvsr", "ln_eas", "ln_psa", "ln_measures"):
+        bad = ~np.isfinite(getattr(found, name)).all(axis=1)
+        if bad.any():
+            row = int(np.flatnonzero(bad)[0])
+            raise RecordSetError(f"{records.name}: {name.removeprefix('ln_').upper()} of {bad.sum()} of {len(bad)} records cannot be measured; the "
+                                 f"first is {records.trace[row]} of station {records.station[row]}. It holds no shaking, in a part of the band or "
+                                 "at all; drop it")
     return found

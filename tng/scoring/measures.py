@@ -59,11 +59,13 @@ def f0_largest_gap(real: Summary, new: Summary, grid: Grid) -> np.ndarray:
     return np.abs(real.cumulative(at) - new.cumulative(at)).max(axis=1)
 
 
-def _ratio(of: str, what: Literal["mean", "std"], column: int | None = None) -> Callable:
+def _ratio(of: str, what: Literal["mean", "std"], column: str | None = None) -> Callable:
     """exp(difference of means) or ratio of standard deviations of one feature, or the mean over its features."""
     def ratio(real: Summary, new: Summary, grid: Grid) -> np.ndarray:
         a, b = (getattr(getattr(one, of), what) for one in (real, new))
-        a, b = (x if column is None else x[:, [column]] for x in (a, b))
+        if column is not None:
+            at = grid.measures.index(column)
+            a, b = a[:, [at]], b[:, [at]]
         if what == "mean":
             return np.exp(b - a).mean(axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -121,10 +123,10 @@ PAIRWISE = [
     Measure("HVSR shift", "site", "zero", "shift in ln f that lays the generated mean HVSR on the held-out one", hvsr_shift),
     Measure("HVSR contrast", "site", "one", "height of peaks and troughs of mean ln HVSR, generated / held-out", hvsr_contrast, signed=True),
     Measure("HVSR scatter ratio", "site", "one", "sigma of ln HVSR, mean over frequency, generated / held-out", _ratio("hvsr", "std")),
-    *(Measure(f"{name} ratio", "engineering", "one", f"lognormal median {name}, generated / held-out", _ratio("measures", "mean", i))
-      for i, name in enumerate(MEASURES.values())),
-    *(Measure(f"{name} scatter ratio", "engineering", "one", f"sigma of ln {name}, generated / held-out", _ratio("measures", "std", i))
-      for i, name in enumerate(MEASURES.values())),
+    *(Measure(f"{name} ratio", "engineering", "one", f"lognormal median {name}, generated / held-out", _ratio("measures", "mean", column))
+      for column, name in MEASURES.items()),
+    *(Measure(f"{name} scatter ratio", "engineering", "one", f"sigma of ln {name}, generated / held-out", _ratio("measures", "std", column))
+      for column, name in MEASURES.items()),
     Measure("PSA bias", "engineering", "zero", "mean over periods of ln(RotD50 PSA generated / held-out)", _bias("psa")),
     Measure("PSA rms", "engineering", "small", "rms over periods of ln(RotD50 PSA generated / held-out)", _rms("psa")),
     Measure("PSA scatter ratio", "engineering", "one", "sigma of ln PSA, mean over periods, generated / held-out", _ratio("psa", "std")),
@@ -136,6 +138,12 @@ PAIRWISE = [
     Measure("correlation of periods", "engineering", "small", "rms difference of the correlations of ln PSA between periods",
             _correlations("psa")),
 ]
+
+
+def pairwise(grid: Grid) -> list[Measure]:
+    """Those of `PAIRWISE` that the records hold."""
+    lacking = tuple(f"{name} " for column, name in MEASURES.items() if column not in grid.measures)
+    return [measure for measure in PAIRWISE if not (lacking and measure.name.startswith(lacking))]
 
 
 # --- all stations together --------------------------------------------------------------------------------
@@ -157,8 +165,8 @@ def pooled(measure: Measure, values: np.ndarray) -> np.ndarray:
     """One number for all stations, over the first axis: the mean, or of ratios the geometric mean; NaN stations are left out."""
     values = np.asarray(values, dtype=float)
     ratio = measure.better == "one" and not measure.signed
-    known = np.isfinite(values) & ((values > 0) | (not ratio))
-    x = np.where(known, np.log(np.where(known, values, 1)) if ratio else values, 0)
+    known = np.isfinite(values)
     with np.errstate(invalid="ignore", divide="ignore"):
+        x = np.where(known, np.log(np.maximum(values, 0)) if ratio else values, 0)      # one station without scatter: none at all
         mean = x.sum(axis=0) / known.sum(axis=0)
     return np.exp(mean) if ratio else mean

@@ -63,17 +63,19 @@ class Reference:
 
     def __init__(self, train: Measured | None, test: Measured, grid: Grid, *, draws: int, seed: int):
         self.train, self.test, self.grid, self.draws, self.seed = train, test, grid, draws, seed
+        self.notes: list[str] = []                                         # what scoring finds out about the recorded side
         codes = test.records.stations
         rows = [test.records.rows(code) for code in codes]
         rng = np.random.default_rng([seed, 1])
         resampled = [shared_bootstrap([test.records.event[own] for own in rows], rng) for _ in range(draws)]
+        test_events, train_events = (_events(side, name) for side, name in ((test, "held-out"), (train, "training")))
         self.stations: list[Station] = []
         for number, (code, own) in enumerate(zip(codes, rows)):
             training = train.records.rows(code) if train is not None else np.empty(0, dtype=int)
             held_out = test.features.take(own)
             known = train.features.take(training) if train is not None else held_out.take(training)
             counts = counts_of([draw[number] for draw in resampled], len(own))
-            events = np.concatenate([test.records.event[own], train.records.event[training] if train is not None else []])
+            events = np.concatenate([test_events[own], train_events[training]])
             self.stations.append(Station(
                 code, training, own, known, held_out, held_out.with_(known), events, counts,
                 summarise(held_out, once(len(own)), grid.f0_bins_hz), summarise(held_out, counts, grid.f0_bins_hz)))
@@ -102,6 +104,13 @@ class Reference:
         return station.floors[n_generated]
 
 
+def _events(side: Measured | None, name: str) -> np.ndarray:
+    """Earthquakes of a side; where they are not known, names that the other side cannot have."""
+    if side is None:
+        return np.empty(0, dtype=str)
+    return side.records.event if side.records.events_known else np.char.add(f"{name}: ", side.records.event)
+
+
 def _ends(rank: np.ndarray, codes: np.ndarray, first: int, second: int) -> tuple[np.ndarray, np.ndarray]:
     """The `first` records of lowest rank, and the `second` of highest whose events are not among those."""
     order = np.lexsort((np.arange(len(rank)), codes, rank))
@@ -110,7 +119,10 @@ def _ends(rank: np.ndarray, codes: np.ndarray, first: int, second: int) -> tuple
     return a, b
 
 
-def too_few(counts: dict[str, int]) -> str:
-    """Why a station is not scored, or nothing."""
-    lacking = [f"{n} {what}" for what, n in counts.items() if n < SMALLEST]
-    return f"{' and '.join(lacking)} records; {SMALLEST} are needed" if lacking else ""
+def too_few(events: dict[str, np.ndarray]) -> str:
+    """Why a station is not scored, from the events of its records on each side; or nothing."""
+    lacking = [f"{len(x)} {what}" for what, x in events.items() if len(x) < SMALLEST]
+    if lacking:
+        return f"{' and '.join(lacking)} records; {SMALLEST} are needed"
+    alone = [what for what, x in events.items() if len(set(x)) < 2]
+    return f"all {' and all '.join(alone)} records are of one earthquake; two are needed" if alone else ""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+REDRAWS = 20            # with many small stations there is no draw that suits all
 SMALLEST = 5            # records a side; with fewer no law is told from another
 UNKNOWN = ("", "nan", "NaN", "None", "<NA>", "NaT")
 
@@ -105,7 +106,8 @@ def shared_bootstrap(stations: Sequence, rng: np.random.Generator, smallest: int
     stations : sequence of arrays
         The events of each station's records.
     smallest : int
-        Records that every station must get (all that it has, if those are fewer); earthquakes are drawn again until it does.
+        Records that every station should get (all that it has, if those are fewer); earthquakes are drawn again until it does, or
+        `REDRAWS` times: of many small stations one will always lack records, even all of them.
 
     Raises
     ------
@@ -118,11 +120,12 @@ def shared_bootstrap(stations: Sequence, rng: np.random.Generator, smallest: int
     codes = event_codes(np.concatenate([np.asarray(events, dtype=object) for events in stations]))
     count = int(codes.max()) + 1
     members = [_members(own, count) for own in np.split(codes, np.cumsum(sizes)[:-1])]
-    while True:
+    for _ in range(REDRAWS):
         drawn = rng.integers(count, size=count)
         rows = [np.concatenate([own[one] for one in drawn]) for own in members]
         if all(len(got) >= min(smallest, size) for got, size in zip(rows, sizes)):
-            return rows
+            break
+    return rows
 
 
 def split_by_event(events, sizes: tuple[int, int], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -13,6 +13,8 @@ import numpy as np
 from tng.scoring.features import Features
 from tng.scoring.histograms import shares
 
+ROUNDING = 1e-7             # of logarithms; less is no scatter
+
 
 @dataclass(frozen=True)
 class Moments:
@@ -83,6 +85,7 @@ def _moments(x: np.ndarray, weights: np.ndarray, total: np.ndarray, correlation:
     mean = weights @ x
     unbiased = (total / np.maximum(total - 1, 1))[:, None]
     std = np.sqrt(np.maximum(weights @ x**2 - mean**2, 0) * unbiased)
+    std[std < ROUNDING * np.maximum(1, np.abs(x).max(initial=0))] = 0
     if not correlation:
         return Moments(mean + centre, std)
     d = x.shape[1]

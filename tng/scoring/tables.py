@@ -6,6 +6,7 @@ import base64
 import html
 import io
 import json
+import os
 import zlib
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tng.scoring.measures import ACROSS
 FLOOR = "real against real"
 MARKS = {"inside": "", "outside": " ×", "not scored": " –"}
 TINTS = {"inside": "background-color: #d9e8f5; color: #111", "outside": "background-color: #f9dcc4; color: #111; font-weight: 600"}
+MOST_NAMED = 6       # stations in a sentence
 FORMATS = (".csv", ".json", ".html", ".png")
 
 
@@ -113,7 +115,9 @@ def counts(board: pd.DataFrame) -> pd.DataFrame:
 def styled(board: pd.DataFrame, station: str | None = None, *, intervals: bool = False):
     """The summary with its cells tinted: blue inside the band of real against real, orange (and ×) outside."""
     table = summary(board, station, intervals=intervals)
-    verdicts = of_station(board, station).set_index(["generator", "group", "measure"])["verdict"]
+    rows = of_station(board, station)
+    verdicts = rows.assign(generator=rows["generator"].map(html.escape)).set_index(["generator", "group", "measure"])["verdict"]
+    table.columns = [html.escape(name) for name in table]                   # a name is no HTML
 
     def tint(column: pd.Series) -> list[str]:
         return [TINTS.get(verdicts.get((column.name, *key), ""), "") for key in column.index]
@@ -134,16 +138,23 @@ def as_text(board: pd.DataFrame, *, intervals: bool = False) -> str:
 def _left_out(board: pd.DataFrame) -> list[str]:
     """A sentence for each reason why stations were not scored."""
     rows = board[board["measure"] == ""].drop_duplicates("station")
-    return [f"{', '.join(codes)}: not scored, {why}" for why, codes in rows.groupby("note", sort=False)["station"]]
+    return [f"{', '.join(codes[:MOST_NAMED])}{f' and {len(codes) - MOST_NAMED} more' if len(codes) > MOST_NAMED else ''}: not scored, {why}"
+            for why, codes in ((why, list(codes)) for why, codes in rows.groupby("note", sort=False)["station"])]
 
 
 # --- files --------------------------------------------------------------------------------------------------------
 
 def check_names(paths) -> None:
-    """Refuse a file whose suffix says no format, before any work is done for it."""
+    """Refuse a file whose suffix says no format, or that cannot be written, before any work is done for it."""
     for path in map(Path, paths):
         if path.suffix not in FORMATS:
             raise BoardError(f"{path}: scoreboards are written as {', '.join(FORMATS)}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            raise BoardError(f"{path} cannot be written: {problem.strerror or problem}") from None
+        if not os.access(path.parent, os.W_OK):
+            raise BoardError(f"{path} cannot be written: no permission for its folder")
 
 
 def save(board: pd.DataFrame, path) -> Path:
@@ -182,10 +193,10 @@ def load(path) -> pd.DataFrame:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         board = pd.DataFrame(content["rows"], columns=content["columns"])
         board.attrs = content["about"]
+        numbers = ["value", "low", "high", "floor", "floor_low", "floor_high", "ceiling", "p"]
+        board[numbers] = board[numbers].astype(float)
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise BoardError(f"{path} is no scoreboard: {problem}") from None
-    for column in ("value", "low", "high", "floor", "floor_low", "floor_high", "ceiling", "p"):
-        board[column] = board[column].astype(float)
     return board
 
 
@@ -204,6 +215,7 @@ def _picture(board: pd.DataFrame) -> bytes:
 
     from tng import figures
 
+    board = board.assign(generator=board["generator"].map(figures.plain))    # a dollar is no mathematics
     rows = of_station(board)
     figure = Figure(figsize=(3.2 + 1.25 * rows["generator"].nunique(), 1.2 + 0.24 * rows["measure"].nunique()), layout="constrained")
     figures.plot_scoreboard(board, figure.subplots())
