@@ -176,7 +176,7 @@ def test_score_sees_a_replay(data_folder, tmp_path, monkeypatch, capsys):
     corpus = Corpus.open(data_folder)
     write([corpus.record(row) for row in corpus.select(["A"], "train")], tmp_path / "copies", seed=0)
     code, text = command(monkeypatch, capsys, "score", data_folder, tmp_path / "copies", "--draws", 20)
-    assert code == 0 and next(line for line in text.splitlines() if " copies " in line and "novelty" not in line).rstrip().endswith("1.00 ×")
+    assert code == 0 and next(line for line in text.splitlines() if " copies " in line and "novelty" not in line).rstrip().endswith("1.00 †")
 
 
 @pytest.fixture(scope="module")

@@ -422,8 +422,8 @@ def test_a_classifier_of_all_stations_does_not_see_how_they_were_centred():
 
 def test_summary_marks_what_lies_outside(board):
     table = tables.summary(board)
-    assert table.loc[("engineering", "PGA ratio"), "weaker"].endswith(" ×")
-    assert not table.loc[("novelty", "copies"), "fresh"].endswith("×")
+    assert table.loc[("engineering", "PGA ratio"), "weaker"].endswith(" †")
+    assert not table.loc[("novelty", "copies"), "fresh"].endswith("†")
     assert table.loc[("engineering", "PGA ratio"), tables.FLOOR].count("to") == 1
     assert list(table)[0] == tables.FLOOR and list(table)[1:] == tables.generators(board)
     assert "[" in tables.summary(board, intervals=True).loc[("engineering", "PGA ratio"), "weaker"]

@@ -23,7 +23,7 @@
 # generator will do, and its records may come from a file.
 #
 # What it finds for TimesNet-Gen on the book's synthetic records: the shape of the site's HVSR is there, and little else. The records
-# are weaker and much longer than held-out ones, vary too little from one to the next, and each is a mixture of five training records.
+# are weaker at short periods and much longer than held-out ones, vary too little from one to the next, and each is a mixture of five training records.
 #
 # | At a glance | |
 # |---|---|
@@ -100,7 +100,7 @@ pd.DataFrame.from_dict({label: {
 #
 # Every measure of every record, the geometric mean of the two horizontals (kappa: their arithmetic mean). *Ratio* is generated /
 # held-out, of geometric means; *scatter* is the ratio of the standard deviations of the logarithms. Both are 1 for an ideal generator;
-# brackets are 95 % intervals, drawn by earthquake, and an interval that does not hold 1 is a difference that chance does not explain.
+# brackets are 95 % intervals, drawn by earthquake, and an interval that does not hold 1 is a difference that chance explains in one case of twenty.
 
 # %%
 tables = {label: intensity.measures(x.data, rate) for label, x in sets.items()}
@@ -271,7 +271,7 @@ pd.DataFrame.from_dict(rows, orient="index")
 # %% [markdown]
 # A band that stays on one side of zero is a bias; above zero at long periods it tells of noise or drift that recorded motion does not have.
 # The generator's dotted lines closer together than the black ones mean records that are too much alike: the 84 % spectrum, which designs are
-# made for, comes out too low even without a bias. In the book's run there is a bias at short periods, and half of the scatter is missing at all periods.
+# made for, comes out too low even without a bias. In the book's run there is a bias at short periods, the other way at the longest, and more than half of the scatter is missing up to 3 s.
 #
 # ## Strength and length, record by record
 
@@ -383,13 +383,13 @@ plt.show()
 
 # %% [markdown]
 # A generator should be blue in every group. In the book's run TimesNet-Gen comes closest under *site*, and lies outside on most lines of the
-# other groups. Replay hands out real records, so it does well until *novelty*, where it must fail.
+# other groups. Replay hands out real records, so it does well (but for what one draw with repetitions lacks in scatter) until *novelty*, where it must fail.
 #
 # ## Limits
 #
 # * One station, and as many held-out records as it has: the intervals say how little that can be. Records of one earthquake are drawn
 #   together, so few earthquakes make wide intervals.
-# * Differences are of sets. No generated record belongs to a recorded one, so goodness of fit of pairs is not asked here.
+# * Differences are of sets. No generated record belongs to a recorded one; the two goodness-of-fit scores, which were made for such pairs, are means over pairs at random, and see little.
 # * Records that were normalised before training have no amplitude: PGA, PGV, PGD, Arias intensity, CAV, EAS and PSA then mean nothing, and only
 #   shapes can be judged. The page says so if all peaks, or all root mean squares, are the same.
 # * Periods above a few seconds, and frequencies near the end of the band, are as good as the filters of the records.

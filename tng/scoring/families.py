@@ -386,3 +386,7 @@ def conditioning(reference: Reference, candidate: Candidate) -> Results:
 
 def _station_curves(records: Features) -> np.ndarray:
     return novelty.station_curves(records.ln_hvsr, records.ln_eas)
+
+
+ALL_MEASURES = (ANDERSON, OLSEN_MAYHEW, MMD, ENERGY, COVERAGE, DENSITY, FRECHET, C2ST, FOREST, NEAREST, COPIES, LEAKED, MIXED, PARTS, SPECTRUM,
+                TOO_NEAR, ALIKE, DISTINCT, OWN)

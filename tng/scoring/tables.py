@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tng.scoring import families
 from tng.scoring.families import ALL
-from tng.scoring.measures import ACROSS
+from tng.scoring.measures import ACROSS, PAIRWISE
 
 FLOOR = "real against real"
-MARKS = {"inside": "", "outside": " ×", "not scored": " –"}
+MARKS = {"inside": "", "outside": " †", "not scored": " –"}
 TINTS = {"inside": "background-color: #d9e8f5; color: #111", "outside": "background-color: #f9dcc4; color: #111; font-weight: 600"}
 MOST_NAMED = 6       # stations in a sentence
 FORMATS = (".csv", ".json", ".html", ".png")
@@ -68,7 +69,7 @@ def _band(row: pd.Series) -> str:
 def summary(board: pd.DataFrame, station: str | None = None, *, intervals: bool = False) -> pd.DataFrame:
     """A row a measure, a column a generator, and what real records reach against real ones.
 
-    Values outside the band of real against real are marked ×, those that could not be scored –.
+    Values outside the band of real against real are marked †, those that could not be scored –.
 
     Parameters
     ----------
@@ -99,6 +100,17 @@ def _site_first(order: list[tuple[str, str]]) -> list[tuple[str, str]]:
     return sorted(order, key=lambda key: (groups.index(key[0]), key[1] not in across))
 
 
+BETTER = {"zero": "0", "one": "1", "small": "less", "large": "more"}
+
+
+def meanings(board: pd.DataFrame) -> pd.DataFrame:
+    """What each measure of a board is, and what would be best: a row a measure.  Logarithms are natural, so that 0.1 is about 10 %."""
+    known = {measure.name: measure.meaning for measure in [*PAIRWISE, *ACROSS, *families.ALL_MEASURES]}
+    rows = board[board["measure"] != ""].drop_duplicates("measure")
+    return pd.DataFrame({"group": rows["group"], "what it is": rows["measure"].map(known), "better": rows["better"].map(BETTER)}).set_axis(
+        rows["measure"].rename(None))
+
+
 def counts(board: pd.DataFrame) -> pd.DataFrame:
     """How many measures of each group lie outside the band, of how many: a row a generator.
 
@@ -113,7 +125,7 @@ def counts(board: pd.DataFrame) -> pd.DataFrame:
 
 
 def styled(board: pd.DataFrame, station: str | None = None, *, intervals: bool = False):
-    """The summary with its cells tinted: blue inside the band of real against real, orange (and ×) outside."""
+    """The summary with its cells tinted: blue inside the band of real against real, orange (and †) outside."""
     table = summary(board, station, intervals=intervals)
     rows = of_station(board, station)
     verdicts = rows.assign(generator=rows["generator"].map(html.escape)).set_index(["generator", "group", "measure"])["verdict"]
@@ -129,7 +141,7 @@ def styled(board: pd.DataFrame, station: str | None = None, *, intervals: bool =
 def as_text(board: pd.DataFrame, *, intervals: bool = False) -> str:
     """The summary for a terminal, with the notes and how many measures lie outside the band."""
     numbers = of_station(board).iloc[0]
-    lines = [f"{numbers.n_real} held-out and {numbers.n_train} training records of {len(board.attrs['stations'])} stations; × is outside the band of "
+    lines = [f"{numbers.n_real} held-out and {numbers.n_train} training records of {len(board.attrs['stations'])} stations; † is outside the band of "
              "real against real, which about one measure in thirty is by chance", "", summary(board, intervals=intervals).to_string(), "",
              counts(board).to_string(), ""]
     return "\n".join([*lines, *(f"Note: {note}" for note in [*board.attrs["notes"], *_left_out(board)])]).rstrip()
@@ -232,7 +244,7 @@ def as_html(board: pd.DataFrame) -> str:
     parts = [styled(board, intervals=True).to_html()]
     parts += [f"<h2>{html.escape(code)}</h2>{styled(board, code, intervals=True).to_html()}" for code in scored if len(scored) > 1]
     return PAGE.format(picture=picture, notes=f"<ul>{notes}</ul>" if notes else "", tables="\n".join(parts),
-                       counts=counts(board).to_html(border=0))
+                       counts=counts(board).to_html(border=0), meanings=meanings(board).to_html(border=0))
 
 
 PAGE = """<!doctype html>
@@ -242,12 +254,14 @@ table {{ border-collapse: collapse; font-size: 13px; margin: 1rem 0; display: bl
 <h1>Scoreboard</h1>
 <p>Each value compares generated with held-out records. <b>Real against real</b> is the median of the same measure between two sets of recorded
 records that share no earthquake and are as many, with the band in which 99 % of such pairs lie. Blue values lie inside that band: no better can be
-asked for. Orange ones, marked ×, lie outside; about one in thirty does by chance. Brackets hold 95 % intervals.</p>
+asked for. Orange ones, marked †, lie outside; about one in thirty does by chance. Brackets hold 95 % intervals.</p>
 {notes}
 <img alt="Measures in rows, generators in columns; blue cells lie inside the band of real against real, orange ones outside." src="data:image/png;base64,{picture}">
 <h2>How many measures lie outside</h2>
 {counts}
 <h2>All measures</h2>
 {tables}
+<h2>What they are</h2>
+{meanings}
 </html>
 """
