@@ -16,11 +16,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from tng.scoring import tables
+from tng import runs, scoring
+from tng.generators.nulls import RecordAverage
 
 ROOT = Path(__file__).resolve().parents[1]
-NOTEBOOKS = ("01_data", "02_phase0", "03_phase1", "04_zero_shot", "05_vae_baseline", "06_hvsr_f0_ncc")
-COLUMNS = ["NCC SxS", "NCC 2Sx2S", "HVSR rms", "PGA ratio", "PGA scatter ratio", "D5-95 ratio", "C2ST", "explained by training"]
+NOTEBOOKS = ("01_data", "02_phase0", "03_phase1", "04_zero_shot", "05_vae_baseline")
+COLUMNS = ["SxS", "2Sx2S", "curve error [ln]", "PGA ratio", "spread of PGA ratio", "duration ratio"]
+KEPT = {"TimesNet-Gen": "timesnet-gen", "zero-shot": "zero-shot", "VAE": "vae"}
 
 
 def scores(seed: int, folder: Path) -> pd.DataFrame:
@@ -30,8 +32,17 @@ def scores(seed: int, folder: Path) -> pd.DataFrame:
         subprocess.run([sys.executable, "-m", "papermill", "--no-progress-bar", "--log-level", "ERROR",
                         str(ROOT / f"notebooks/{name}.ipynb"), str(folder / f"{name}.ipynb"), "-p", "seed", str(seed),
                         "-p", "run", str(folder)], check=True, cwd=ROOT / "notebooks")
-    board = tables.of_station(tables.load(folder / "scoreboard.json"))
-    return board.pivot(index="generator", columns="measure", values="value").loc[tables.generators(board), COLUMNS]
+    here = runs.start({"run": str(folder), "seed": seed})
+    data = here.corpus()
+    stations = here.stations(data)
+    sets = {"held-out": here.held_out(data, stations)} | {name: here.generated(kept) for name, kept in KEPT.items()}
+    for k in (here.settings.records_to_mix, 1):
+        generator = RecordAverage(data, stations, k)
+        sets[generator.name] = {code: runs.stack(generator.sample(code, here.settings.generated_records, seed)) for code in stations}
+    measured = {name: {code: scoring.measure(x[code], data.sampling_rate_hz) for code in stations} for name, x in sets.items()}
+    real = measured.pop("held-out")
+    return pd.DataFrame({name: scoring.score_f0(scoring.f0_lists(real), scoring.f0_lists(m), seed=seed) | dict(scoring.compare(real, m).median())
+                         for name, m in measured.items()}).T[COLUMNS]
 
 
 def main() -> None:

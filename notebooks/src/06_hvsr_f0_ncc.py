@@ -206,7 +206,7 @@ plt.show()
 # records of the station that share no earthquake and are as many. A generator that draws from the law of the station's records lies in the band of those pairs;
 # more cannot be asked of it, less can be seen. What comes out better than the band, as only a copy can, counts as inside; copies have rows of their own.
 #
-# On this run TimesNet-Gen lies outside on more than half of the measures, and a plain average of five records, without a network, on the same ones. The next table counts them.
+# On this run TimesNet-Gen lies outside on more than half of the measures, and a plain average of five records, without a network, on nearly the same ones. The next table counts them.
 
 # %%
 board = scoring.scoreboard(train, test, generated, stations=stations, seed=here.settings.seed)
