@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from tng.config import nearest
 from tng.recordset import RecordSet, RecordSetError, same_kind
-from tng.scoring import families, novelty, tables
+from tng.scoring import copies, families, novelty, tables
 from tng.scoring.families import ALL, Candidate, Result
 from tng.scoring.features import Grid, Measured
 from tng.scoring.measures import ACROSS, Measure, pairwise, pooled
@@ -123,7 +123,7 @@ def score(train: Measured | None, test: Measured, generated: Mapping[str, Measur
 def _score_one(candidate: Candidate, reference: Reference) -> list[dict]:
     """All rows of one generator."""
     found = [*_pairwise(reference, candidate), *(families.goodness(reference, candidate) if reference.train is not None else []),
-             *families.distribution(reference, candidate), *families.novel(reference, candidate),
+             *families.distribution(reference, candidate), *copies.novel(reference, candidate),
              *families.conditioning(reference, candidate)]
     distinct = {code: novelty.different(alike) for code, alike in candidate.alike.items()}
     return [row for measure, results in found for row in _rows(measure, results, reference, candidate, distinct)]
@@ -192,7 +192,7 @@ def _candidate(name: str, new: Measured, reference: Reference) -> Candidate:
     if any(len(rows[code]) > MOST_PAIRED for code in codes):
         reference.notes.append(f"{name}: each of {MOST_PAIRED} records a station, drawn at random, was compared with each other; the number of "
                                "different records is theirs.")
-    alike = {code: families.alike(records.data[own], records.sampling_rate_hz) for code, own in compared.items()}
+    alike = {code: copies.alike(records.data[own], records.sampling_rate_hz) for code, own in compared.items()}
     return Candidate(name, records, rows, {code: new.features.take(rows[code]) for code in codes}, counts, alike)
 
 

@@ -1,6 +1,7 @@
-"""The measures of the scoreboard that need more than two summaries: whole distributions, copies, obedience to the station.
+"""The measures of the scoreboard that need more than two summaries: goodness of fit, whole distributions, obedience to the station.
 
 Each function takes the recorded side and one generator's features, and gives for each of its measures one `Result` a station.
+Copies and mixtures are in :mod:`tng.scoring.copies`.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
-from scipy.spatial.distance import cdist
 
 from tng.recordset import RecordSet
-from tng.scoring import fit, novelty, twosample
+from tng.scoring import conditioning as conditioning_
+from tng.scoring import fit, twosample
 from tng.scoring.c2st import Classified, c2st
 from tng.scoring.features import Features
 from tng.scoring.measures import Measure
@@ -22,7 +23,7 @@ from tng.scoring.resampling import SMALLEST
 from tng.scoring.samples import once, rows_of
 
 SLOW_DRAWS = 60            # of measures that cost a millisecond each
-LEAST_FOR_COVARIANCES = 20 # records a side; with fewer the Fréchet distance is mostly chance
+LEAST_FOR_COVARIANCES = 20  # records a side; with fewer the Fréchet distance is mostly chance
 SURE = 20                  # equal draws of a floor that does not vary
 ALL = "all"                # what the rows of all stations together are called
 PERMUTATIONS = 499
@@ -90,7 +91,7 @@ def distribution(reference: Reference, candidate: Candidate) -> Results:
             contrast = partial(_contrast, statistic)
             add(measure, code, Result(tested.value, _taken(pairs, sides, contrast), _floor(reference, station, candidate, of, statistic, contrast),
                                       _ceiling(reference, station, of, statistic, contrast), tested.p))
-        pairs = twosample.Pairs.of(_scaled(station, station.test), _scaled(station, new), station.pool_events[:len(station.test)],
+        pairs = twosample.Pairs.of(scaled(station, station.test), scaled(station, new), station.pool_events[:len(station.test)],
                                    candidate.events(code))
         for measure, function in ((COVERAGE, twosample.Pairs.coverage), (DENSITY, twosample.Pairs.density)):
             add(measure, code, Result(function(pairs), _taken(pairs, sides, function),
@@ -108,7 +109,7 @@ def distribution(reference: Reference, candidate: Candidate) -> Results:
 
 def _frechet(reference: Reference, station: Station, candidate: Candidate) -> Result:
     n, code = len(candidate.rows[station.code]), station.code
-    pool, real, new = (_scaled(station, x, ("ln_psa", "ln_measures")) for x in (station.pool, station.test, candidate.features[code]))
+    pool, real, new = (scaled(station, x, ("ln_psa", "ln_measures")) for x in (station.pool, station.test, candidate.features[code]))
 
     def between(x: np.ndarray, y: np.ndarray, counts_x: np.ndarray, counts_y: np.ndarray) -> np.ndarray:
         return np.array([twosample.frechet(x[a], y[b]) if min(len(a), len(b)) >= SMALLEST else np.nan
@@ -146,7 +147,7 @@ def _told_together(reference: Reference, candidate: Candidate, classifier: str) 
 KINDS = ("ln_hvsr", "ln_eas", "ln_psa", "ln_measures")
 
 
-def _scaled(station: Station, records: Features, kinds: tuple[str, ...] = KINDS) -> np.ndarray:
+def scaled(station: Station, records: Features, kinds: tuple[str, ...] = KINDS) -> np.ndarray:
     """Curves and measures in standard deviations of the station's recorded ones, each kind with the same weight."""
     parts = []
     for of in kinds:
@@ -158,7 +159,7 @@ def _scaled(station: Station, records: Features, kinds: tuple[str, ...] = KINDS)
 def _pool_pairs(reference: Reference, station: Station, of: str) -> twosample.Pairs:
     """Distances among all recorded records of a station, on both sides; made once."""
     if of not in station.pairs:
-        x = _scaled(station, station.pool) if of == "everything" else getattr(station.pool, of)
+        x = scaled(station, station.pool) if of == "everything" else getattr(station.pool, of)
         station.pairs[of] = twosample.Pairs.of(x, x, station.pool_events, station.pool_events)
     return station.pairs[of]
 
@@ -234,132 +235,6 @@ def _mean_of_some(matrix: np.ndarray, draws: int, rng: np.random.Generator) -> n
     return np.array([matrix[np.ix_(*(rng.integers(n, size=n) for n in matrix.shape))].mean() for _ in range(draws)])
 
 
-# --- copies and mixtures ------------------------------------------------------------------------------------------
-
-NEAREST = Measure("nearest training record", "novelty", "small", "largest cross-correlation with a training record, median over records", most=1)
-COPIES = Measure("copies", "novelty", "small", f"share of records that correlate above {novelty.SAME:g} with a training record", most=1)
-LEAKED = Measure("copies of held-out", "novelty", "small", f"share of records that correlate above {novelty.SAME:g} with a held-out record", most=1)
-MIXED = Measure("explained by training", "novelty", "small", "variance explained by a non-negative mixture of training records, median", most=1)
-PARTS = Measure("records that explain", "novelty", "large", "training records that matter in that mixture, median")
-DISTINCT = Measure("distinct", "novelty", "large", "share of records that differ from each other", most=1)
-ALIKE = Measure("pair correlation", "novelty", "small", "largest cross-correlation of two records of the set, mean over pairs", most=1)
-
-
-SPECTRUM = Measure("nearest training spectrum", "novelty", "large", "distance of ln HVSR and ln EAS to the nearest training record, generated / held-out")
-TOO_NEAR = Measure("too near", "novelty", "small", "share of records nearer to a training record's spectra than 98 % of the held-out ones", most=1)
-NEAR_SHARE = 0.02
-
-
-def novel(reference: Reference, candidate: Candidate) -> Results:
-    """Copies, mixtures, repetitions and disguises, beside what held-out records show against the same training records.
-
-    Waveforms find copies and mixtures, whatever their shift and turn; spectra find records that keep those of a training record
-    under other phases, reversed in time, or slightly stretched.
-    """
-    found: dict[Measure, dict[str, Result]] = {}
-
-    def add(measure: Measure, code: str, result: Result) -> None:
-        found.setdefault(measure, {})[code] = result
-
-    test = reference.test.records
-    for station in reference.stations:
-        code, rate = station.code, test.sampling_rate_hz
-        if "alike" not in station.kept:
-            station.kept["alike"] = alike(test.data[station.test_rows], rate)
-        pairs, unseen_pairs = candidate.alike[code], station.kept["alike"]
-        counts = candidate.counts[code] if len(pairs) == candidate.counts[code].shape[1] else np.ones((len(station.test_counts), len(pairs)))
-        add(ALIKE, code, _compared(pairs, unseen_pairs, _mean_pair, counts, station.test_counts))
-        share = novelty.different(unseen_pairs) / len(unseen_pairs)
-        add(DISTINCT, code, Result(novelty.different(pairs) / len(pairs), floor=np.full(SURE, share), ceiling=share))
-        data = candidate.records.data[candidate.rows[code]]
-        leaked = novelty.correlations(data, test.data[station.test_rows], sampling_rate_hz=rate, turned=False)[0].max(axis=1) > novelty.SAME
-        add(LEAKED, code, Result(leaked.mean(), _means(leaked, candidate.counts[code]), np.zeros(SURE), 1.0))
-        if reference.train is not None:
-            for measure, result in _beside_training(reference, station, candidate):
-                add(measure, code, result)
-    order = [NEAREST, COPIES, LEAKED, MIXED, PARTS, SPECTRUM, TOO_NEAR, ALIKE, DISTINCT]
-    return [(measure, found[measure]) for measure in order if measure in found]
-
-
-def _beside_training(reference: Reference, station: Station, candidate: Candidate) -> list[tuple[Measure, Result]]:
-    """What needs the training records.  Held-out records that are copies of them are no yardstick, and are left out."""
-    train, test = reference.train.records, reference.test.records
-    bank, data = train.data[station.train_rows], candidate.records.data[candidate.rows[station.code]]
-    if "novelty" not in station.kept:
-        known = _against(test.data[station.test_rows], bank, test.sampling_rate_hz) + (_nearest_spectrum(station, station.test),)
-        clean = np.flatnonzero(known[0] <= novelty.SAME)
-        if len(clean) < len(known[0]):
-            reference.notes.append(f"{station.code}: {len(known[0]) - len(clean)} of {len(known[0])} held-out records are copies of training "
-                                   "records; they do not count in the novelty of generated ones.")
-        station.kept["novelty"] = tuple(x[clean] for x in known), station.test_counts[:, clean]
-    real, real_counts = station.kept["novelty"]
-    if len(real[0]) < SMALLEST:
-        nothing = Result(np.nan, floor=np.full(SURE, np.nan))
-        return [(measure, nothing) for measure in (NEAREST, MIXED, PARTS, SPECTRUM, TOO_NEAR, COPIES)]
-    new = _against(data, bank, test.sampling_rate_hz) + (_nearest_spectrum(station, candidate.features[station.code]),)
-    new_counts = candidate.counts[station.code]
-    found = [(measure, _compared(mine, unseen, _medians, new_counts, real_counts))
-             for measure, mine, unseen in zip((NEAREST, MIXED, PARTS), new, real)]
-    scale = np.median(real[3])
-    found.append((SPECTRUM, _compared(new[3] / scale, real[3] / scale, _medians, new_counts, real_counts)))
-    found.append((TOO_NEAR, _too_near(new[3], real[3], new_counts, real_counts)))
-    copies = new[0] > novelty.SAME
-    return [*found, (COPIES, Result(copies.mean(), _means(copies, new_counts), np.zeros(SURE), 0.0))]
-
-
-def _nearest_spectrum(station: Station, records: Features) -> np.ndarray:
-    """Distance of each record's curves to those of the nearest training record, in standard deviations of the station's."""
-    kinds = ("ln_hvsr", "ln_eas")
-    return cdist(_scaled(station, records, kinds), _scaled(station, station.train, kinds)).min(axis=1)
-
-
-def _too_near(mine: np.ndarray, unseen: np.ndarray, mine_counts: np.ndarray, unseen_counts: np.ndarray) -> Result:
-    """Share below the `NEAR_SHARE` quantile of the held-out records; the floor is that of one bootstrap sample of them in another."""
-    draws = [unseen[rows] for rows in rows_of(unseen_counts)]
-    floor = [np.mean(a < np.quantile(b, NEAR_SHARE)) if min(len(a), len(b)) else np.nan for a, b in zip(draws, draws[1:] + draws[:1])]
-    near = mine < np.quantile(unseen, NEAR_SHARE)
-    return Result(near.mean(), _means(near, mine_counts), np.array(floor), float(np.mean(unseen < np.quantile(unseen, NEAR_SHARE))))
-
-
-def alike(data: np.ndarray, sampling_rate_hz: float) -> np.ndarray:
-    """Largest correlation of any two records of a set, as they are: nobody turns records to hide that they are the same."""
-    return novelty.correlations(data, data, sampling_rate_hz=sampling_rate_hz, turned=False)[0]
-
-
-def _against(data: np.ndarray, bank: np.ndarray, sampling_rate_hz: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of each record: correlation with the nearest of the bank, r2 of a mixture of the bank, records that matter in it."""
-    correlation, _, _ = novelty.nearest(data, bank, sampling_rate_hz=sampling_rate_hz)
-    mixed = novelty.explained(data, bank)
-    return correlation, mixed["r2"].to_numpy(), mixed["records"].to_numpy(float)
-
-
-def _compared(mine: np.ndarray, unseen: np.ndarray, statistic, mine_counts: np.ndarray, unseen_counts: np.ndarray) -> Result:
-    """A statistic of the generated records beside that of held-out ones.
-
-    The floor's draws differ from the held-out value by what chance does to the held-out records, and by what it does to
-    as many as were generated: two independent bootstrap samples, the second with its noise scaled to that number.
-    """
-    value, draws = statistic(unseen, once(len(unseen)))[0], statistic(unseen, unseen_counts)
-    other = (np.roll(draws, 1) - value) * np.sqrt(len(unseen) / len(mine))
-    return Result(float(statistic(mine, once(len(mine)))[0]), statistic(mine, mine_counts), draws + other, float(value))
-
-
-def _medians(x: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    return np.array([np.median(x[rows]) if len(rows) else np.nan for rows in rows_of(counts)])
-
-
-def _means(x: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore"):
-        return counts @ x / counts.sum(axis=1)
-
-
-def _mean_pair(alike: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Mean over pairs of different records; pairs of a record with itself in a resample are no pairs."""
-    apart = alike - np.diag(np.diag(alike))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return ((counts @ apart) * counts).sum(axis=1) / (counts.sum(axis=1) ** 2 - (counts**2).sum(axis=1))
-
-
 # --- conditioning -------------------------------------------------------------------------------------------------
 
 OWN = Measure("taken for its station", "conditioning", "large", "share of records whose curves are nearest to their own station's", most=1)
@@ -374,19 +249,24 @@ def conditioning(reference: Reference, candidate: Candidate) -> Results:
     results = {}
     for station in reference.stations:
         code = station.code
-        own = novelty.identify(_station_curves(candidate.features[code]), known) == code
+        own = conditioning_.identify(_station_curves(candidate.features[code]), known) == code
         if "own" not in station.kept:
-            station.kept["own"] = novelty.identify(_station_curves(station.test), known) == code
+            station.kept["own"] = conditioning_.identify(_station_curves(station.test), known) == code
         right, n = station.kept["own"].sum(), len(station.test)
         # Jeffreys' prior: 20 of 20 right does not mean that the next 50 will be
         chance = rng.beta(right + 0.5, n - right + 0.5, reference.draws)
-        results[code] = Result(own.mean(), _means(own, candidate.counts[code]), rng.binomial(len(own), chance) / len(own), right / n)
+        results[code] = Result(own.mean(), means(own, candidate.counts[code]), rng.binomial(len(own), chance) / len(own), right / n)
     return [(OWN, results)]
 
 
 def _station_curves(records: Features) -> np.ndarray:
-    return novelty.station_curves(records.ln_hvsr, records.ln_eas)
+    return conditioning_.station_curves(records.ln_hvsr, records.ln_eas)
 
 
-ALL_MEASURES = (ANDERSON, OLSEN_MAYHEW, MMD, ENERGY, COVERAGE, DENSITY, FRECHET, C2ST, FOREST, NEAREST, COPIES, LEAKED, MIXED, PARTS, SPECTRUM,
-                TOO_NEAR, ALIKE, DISTINCT, OWN)
+def means(x: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Mean of a number a record in each resample; NaN in an empty one."""
+    with np.errstate(invalid="ignore"):
+        return counts @ x / counts.sum(axis=1)
+
+
+MEASURES = (ANDERSON, OLSEN_MAYHEW, MMD, ENERGY, COVERAGE, DENSITY, FRECHET, C2ST, FOREST, OWN)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tng.scoring import families
+from tng.scoring import copies, families
 from tng.scoring.families import ALL
 from tng.scoring.measures import ACROSS, PAIRWISE
 
@@ -105,7 +105,7 @@ BETTER = {"zero": "0", "one": "1", "small": "less", "large": "more"}
 
 def meanings(board: pd.DataFrame) -> pd.DataFrame:
     """What each measure of a board is, and what would be best: a row a measure.  Logarithms are natural, so that 0.1 is about 10 %."""
-    known = {measure.name: measure.meaning for measure in [*PAIRWISE, *ACROSS, *families.ALL_MEASURES]}
+    known = {measure.name: measure.meaning for measure in [*PAIRWISE, *ACROSS, *families.MEASURES, *copies.MEASURES]}
     rows = board[board["measure"] != ""].drop_duplicates("measure")
     return pd.DataFrame({"group": rows["group"], "what it is": rows["measure"].map(known), "better": rows["better"].map(BETTER)}).set_axis(
         rows["measure"].rename(None))
