@@ -225,7 +225,7 @@ plt.show()
 # are explained almost entirely, by as many as it averages; held-out records hardly at all. Replay is right almost everywhere, because it copies, which the row of that name says. **Conditioning**: would a record be
 # taken for one of its station?
 #
-# The next table has the numbers of TimesNet-Gen and the VAE with their intervals, † if outside; `scoreboard.csv` has those of each station. The band holds 99 % of the pairs of real sets, but it is itself made of few records: of fresh records of the same law about one measure in thirty lies outside ({ref}`power`). The verdict is of the value, not of its interval; and as a
+# The next table has the numbers of TimesNet-Gen and the VAE with their intervals, † if outside; `scoreboard.csv` has those of each station. The band holds 99 % of the pairs of real sets, but it is itself made of few records: of fresh records of the same law about one measure in fifty lies outside ({ref}`power`). The verdict is of the value, not of its interval; and as a
 # resample repeats records, these intervals are centred on the value, unlike those of the first tables, which show the draws as they are.
 
 # %% tags=["hide-input"]

@@ -114,7 +114,7 @@ def meanings(board: pd.DataFrame) -> pd.DataFrame:
 def counts(board: pd.DataFrame) -> pd.DataFrame:
     """How many measures of each group lie outside the band, of how many: a row a generator.
 
-    About one in thirty does by chance.
+    About one in fifty does by chance.
     """
     rows = of_station(board)
     scored = rows[rows["verdict"] != "not scored"]
@@ -142,7 +142,7 @@ def as_text(board: pd.DataFrame, *, intervals: bool = False) -> str:
     """The summary for a terminal, with the notes and how many measures lie outside the band."""
     numbers = of_station(board).iloc[0]
     lines = [f"{numbers.n_real} held-out and {numbers.n_train} training records of {len(board.attrs['stations'])} stations; † is outside the band of "
-             "real against real, which about one measure in thirty is by chance", "", summary(board, intervals=intervals).to_string(), "",
+             "real against real, which about one measure in fifty is by chance", "", summary(board, intervals=intervals).to_string(), "",
              counts(board).to_string(), ""]
     return "\n".join([*lines, *(f"Note: {note}" for note in [*board.attrs["notes"], *_left_out(board)])]).rstrip()
 
@@ -254,7 +254,7 @@ table {{ border-collapse: collapse; font-size: 13px; margin: 1rem 0; display: bl
 <h1>Scoreboard</h1>
 <p>Each value compares generated with held-out records. <b>Real against real</b> is the median of the same measure between two sets of recorded
 records that share no earthquake and are as many, with the band in which 99 % of such pairs lie. Blue values lie inside that band: no better can be
-asked for. Orange ones, marked †, lie outside; about one in thirty does by chance. Brackets hold 95 % intervals.</p>
+asked for. Orange ones, marked †, lie outside; about one in fifty does by chance. Brackets hold 95 % intervals.</p>
 {notes}
 <img alt="Measures in rows, generators in columns; blue cells lie inside the band of real against real, orange ones outside." src="data:image/png;base64,{picture}">
 <h2>How many measures lie outside</h2>
