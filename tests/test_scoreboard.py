@@ -190,7 +190,7 @@ def test_the_papers_score_misses_what_the_board_sees(board):
 
 
 def test_two_samples_of_one_law_pass(measured, grid):
-    """Random event-disjoint thirds of all records, over and over: each measure may lie outside about once in thirty.
+    """Random event-disjoint thirds of all records, over and over: each measure may lie outside about once in fifty.
 
     Splits of the same records and measures of the same splits hang together, so the bounds are loose here; the study in
     `benchmarks/power.py` simulates 100 times anew.
@@ -375,6 +375,10 @@ def test_records_of_a_low_rate_have_no_mean_period(small):
     names = set(board["measure"])
     assert not any(name.startswith("Tm") for name in names) and {"PGA ratio", "D5-95 scatter ratio"} <= names
     assert any(note.startswith("Tm is left out") for note in board.attrs["notes"]) and board.attrs["band_hz"] == [1.0, 12.5]
+    many = {name: small["make"](16, seed) for name, seed in (("train", 1), ("test", 2), ("new", 3))}
+    notes = scoreboard(many["train"], many["test"], {"new": many["new"]}, sampling_rate_hz=31.25, draws=20).attrs["notes"]
+    assert any(note.startswith("Tm is left out") for note in notes) and not any("fewer than" in note for note in notes)
+    assert any("fewer than 30" in note for note in board.attrs["notes"])
     at_50 = run(small)
     assert row(board, "new", "PGA ratio")["value"] == row(at_50, "new", "PGA ratio")["value"]
     assert row(board, "new", "D5-95 scatter ratio")["value"] == pytest.approx(row(at_50, "new", "D5-95 scatter ratio")["value"])

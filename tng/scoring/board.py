@@ -134,10 +134,14 @@ def _measured(records: RecordSet, stations: Sequence[str], grid: Grid, progress:
 
 
 def _notes_on_numbers(reference: Reference) -> list[str]:
-    few = [station.code for station in reference.stations if len(station.pool) < FEW]
-    found = [] if "tm_s" in reference.grid.measures else ["Tm is left out: it needs 0.25-20 Hz, which records of this length and rate do not hold."]
-    return found + [f"{', '.join(few)}: fewer than {FEW} recorded records. Bands are then wide, so that little is seen, and not exact: at six records a side "
-                    "up to one measure in six lies outside without a fault."] if few else []
+    """What the records do not hold, and how few they are."""
+    found = []
+    if "tm_s" not in reference.grid.measures:
+        found.append("Tm is left out: it needs 0.25-20 Hz, which records of this length and rate do not hold.")
+    if few := [station.code for station in reference.stations if len(station.pool) < FEW]:
+        found.append(f"{', '.join(few)}: fewer than {FEW} recorded records. Bands are then wide, so that little is seen, and not exact: at six "
+                     "records a side up to one measure in six lies outside without a fault.")
+    return found
 
 
 def _notes(train: RecordSet | None, test: RecordSet, new: Mapping[str, RecordSet]) -> list[str]:
