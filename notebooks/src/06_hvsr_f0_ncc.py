@@ -241,7 +241,7 @@ tables.meanings(board)
 # ## Can the scoreboard be fooled?
 #
 # A measure is worth what it sees. For the next figure, training, held-out and fresh records of three synthetic stations were simulated 100 times, from three separate lists of
-# earthquakes. *Same law*: how often the fresh ones, with nothing wrong, were put outside. Then eight faults were planted on those of the first ten times. Each fault is seen by the measures made for it; the NCC misses those of amplitude.
+# earthquakes. *Same law*: how often the fresh ones, with nothing wrong, were put outside. Then nine faults were planted on those of the first ten times. Each fault is seen by the measures made for it; the NCC misses those of amplitude.
 
 # %% mystnb={"figure": {"caption": "How often, in percent, each measure puts records outside the band of real against real: fresh records of the same law (left), and the same with a planted fault. 50 records of each of three synthetic stations a side.", "name": "fig-power"}, "image": {"alt": "Heat map of measures against planted faults; the column of the same law is near zero, each fault is dark at the measures made for it."}} tags=["hide-input"]
 power = pd.read_csv(runs.results("power.csv"), index_col=["group", "measure"])
