@@ -99,6 +99,7 @@ def test_same_corpus_same_bytes_whatever_the_notebook_did(tmp_path):
 
     from tng import figures
 
+    plt.close("all")                                   # what other tests have left open
     records = [Record(motion(n), 100.0, f"99{n:02d}", "e", PLACED) for n in range(3)]
     reported(tmp_path / "a", records, [("x", "x: bad")])
     first = contents(tmp_path / "a")

@@ -10,12 +10,16 @@ or kappa, while its peaks, Arias intensity and CAV are zeros.  Values that are n
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
 from scipy import fft, integrate, signal
 
 from tng.arrays import STILL, acceleration, positive_rate, three_components
 from tng.kappa import kappa
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 GRAVITY_CMPS2 = 980.665
 HIGH_PASS_HZ = 0.05              # before integration to velocity and displacement
@@ -192,6 +196,8 @@ def measures(data, sampling_rate_hz: float) -> pd.DataFrame:
     ValueError
         For another shape, and values that are not finite.
     """
+    import pandas as pd                     # here, because the readers' processes need peaks only, and start quickly
+
     rate_hz = positive_rate(sampling_rate_hz)
     horizontal = three_components(data)[:, :2]
     horizontal = horizontal - horizontal.mean(axis=-1, keepdims=True)
