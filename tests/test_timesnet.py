@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from tng.timesnet import FusedInception, StationModulation, TimesBlock, TimesNetGen, dominant_periods, moments
+from tng.periods import dominant_periods
+from tng.timesnet import FusedInception, StationModulation, TimesBlock, TimesNetGen, moments
 
 SMALL = dict(samples=240, d_model=6, d_ff=5, top_k=2, num_kernels=3, dropout=0.1)
 
@@ -102,14 +103,16 @@ def test_periods_depend_on_the_batch_and_a_record_alone_does_not():
     assert dominant_periods(torch.stack([quiet, loud]), 1)[0] == [10]
 
 
-def test_modulation_is_a_one_hot_code_through_a_1x1_convolution():
+def test_modulation_is_a_one_hot_code_through_a_1x1_convolution_of_the_grid():
     modulation = StationModulation(6, 4).double()
     torch.nn.init.normal_(modulation.mix.weight)
     torch.nn.init.normal_(modulation.shift.weight)
-    grid, station = torch.randn(3, 6, 5, 7, dtype=torch.float64), torch.tensor([2, 0, 3])
+    h, station = torch.randn(3, 35, 6, dtype=torch.float64), torch.tensor([2, 0, 3])
+    grid = h.reshape(3, 5, 7, 6).permute(0, 3, 1, 2)
     one_hot = F.one_hot(station, 4).double()[:, :, None, None].expand(-1, -1, 5, 7)
     weight = torch.cat([modulation.mix.weight, modulation.shift.weight.T], dim=1)[:, :, None, None]
-    torch.testing.assert_close(modulation(grid, station), F.conv2d(torch.cat([grid, one_hot], 1), weight))
+    expected = F.conv2d(torch.cat([grid, one_hot], 1), weight)
+    torch.testing.assert_close(modulation(h, station).reshape(3, 5, 7, 6).permute(0, 3, 1, 2), expected)
 
 
 def test_conditioning_starts_as_the_same_function(network, x):

@@ -39,20 +39,38 @@ class Settings(BaseModel):
     num_kernels: int = Field(2, ge=1, le=16, description="convolutions of an inception layer: 1x1, 3x3, ...")
     blocks: int = Field(2, ge=1, description="TimesBlocks")
     dropout: float = Field(0.1, ge=0, lt=1, description="share of embedded values dropped in training")
+    period_choice: Literal["batch", "sample", "corpus"] = Field(
+        "batch", description="periods common to a batch as published, each record's own, or fixed for the corpus")
+    latent: int = Field(16, ge=1, description="numbers in the bottleneck of the described network, at each of its steps")
+    latent_stride: int = Field(8, ge=1, description="samples a step of the bottleneck")
+    decoder_blocks: int = Field(2, ge=1, description="TimesBlocks in the decoder of the described network")
 
     # training
     loss: Literal["standardised", "raw"] = Field(
         "standardised", description="mean squared error of standardised records, or in cm/s² as published")
-    batch: int = Field(8, ge=1, description="records a step")
+    batch: int = Field(8, ge=1, description="records a step, over all processes")
+    records_at_once: int = Field(0, ge=0, description="records a pass through the network, gradients are added up; 0: the whole batch")
     phase0_epochs: int = Field(12, ge=1, description="passes over the other stations' records")
     phase0_learning_rate: float = Field(3e-2, gt=0, description="at the start; it ends at 0")
+    phase1_records: Literal["stations", "others"] = Field(
+        "stations", description="Phase 1 on the stations to generate for, as the paper says, or on the others, as its code does")
     phase1_epochs: int = Field(4, ge=1, description="passes over the stations' own records")
     phase1_learning_rate: float = Field(5e-3, gt=0, description="at the start; it ends at 0")
     noise_scale: float = Field(1.0, ge=0, description="latent noise in Phase 1, in its standard deviations")
+    noise_estimate: Literal["exact", "published"] = Field(
+        "exact", description="the latent standard deviation, or what the public code's streaming sum makes of it")
     weight_decay: float = Field(1e-4, ge=0, description="of AdamW")
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
-    precision: Literal["64-true", "32-true"] = Field("64-true", description="double or single")
+    patience: int = Field(0, ge=0, description="epochs without a better validation loss before training stops; 0: never stops early")
+    keep: Literal["last", "best"] = Field("last", description="weights of the last epoch, as published, or of the best validation loss")
+    precision: Literal["64-true", "32-true", "tf32", "bf16-mixed", "16-mixed"] = Field(
+        "64-true", description="double, single, single with TF32 products, or half where it is safe")
+    recompute: bool = Field(False, description="compute grids again in the backward pass instead of keeping them: less memory")
+    compile: bool = Field(False, description="compile the convolutions with torch.compile")
+    save_minutes: float = Field(10.0, ge=0, description="how often the state is written inside an epoch")
     device: str = Field("cpu", description="cpu, cuda, mps, or auto")
+    devices: int = Field(1, ge=1, description="processes on this machine, one a device")
+    nodes: int = Field(1, ge=1, description="machines")
 
     # the spectrogram VAE
     vae_epochs: int = Field(20, ge=1, description="passes over the stations' own records")
@@ -63,6 +81,10 @@ class Settings(BaseModel):
 
     # generation and scores
     records_to_mix: int = Field(5, ge=1, description="k: records whose codes are averaged")
+    mixing: Literal["uniform", "dirichlet", "unit-norm"] = Field(
+        "uniform", description="weights of the mixed codes: 1/k as published, random ones, or of both signs and unit norm")
+    dirichlet_alpha: float = Field(1.0, gt=0, description="concentration of Dirichlet weights")
+    with_replacement: bool = Field(False, description="whether a record can be drawn twice for one new record")
     generation_noise: float = Field(1.0, ge=0, description="noise on the average, in standard deviations of the codes")
     generated_records: int = Field(50, ge=1, description="to generate for each station")
 
@@ -70,10 +92,12 @@ class Settings(BaseModel):
     def samples(self) -> int:
         return round(self.window_s * self.sampling_rate_hz)
 
-    def network(self) -> dict:
-        """Arguments of `TimesNetGen`."""
-        return dict(samples=self.samples, d_model=self.d_model, d_ff=self.d_ff, top_k=self.top_k,
-                    num_kernels=self.num_kernels, blocks=self.blocks, dropout=self.dropout)
+    def network(self, described: bool = False) -> dict:
+        """Arguments of `TimesNetGen`: as published in the authors' code, or as described in their text."""
+        published = dict(samples=self.samples, d_model=self.d_model, d_ff=self.d_ff, top_k=self.top_k, num_kernels=self.num_kernels,
+                         blocks=self.blocks, dropout=self.dropout, period_choice=self.period_choice)
+        bottleneck = dict(latent=self.latent, latent_stride=self.latent_stride, decoder_blocks=self.decoder_blocks)
+        return published | bottleneck if described else published
 
 
 PAPER = dict(
@@ -84,6 +108,7 @@ PAPER = dict(
     vae_epochs=100, vae_learning_rate=1e-3, vae_latent=32, vae_channels=64,
 )
 PROFILES: dict[str, dict] = {"quick": {}, "paper": PAPER}
+HOW = ("device", "devices", "nodes", "save_minutes", "compile", "recompute")      # settings that do not decide the result
 RUN_PARAMETERS = ("profile", "run", "corpus", "sources", "into", "window", "station", "generator")  # not settings: which run, and on what
 
 

@@ -1,52 +1,22 @@
-"""TimesNet-Gen's network: period choice, fused inception, TimesBlock, station modulation, autoencoder.
+"""TimesNet-Gen's network: fused inception, TimesBlock, station modulation, bottleneck, autoencoder.
 
 Equations are numbered as on the book's method page.  Inside the network a sequence is channels-last,
-(B, T, d); records enter and leave as (B, 3, T) in cm/s².
+(B, T, d); records enter and leave as (B, 3, T) in cm/s².  `TimesNetGen` comes in two configurations that
+share every block: as *published* in the authors' code, and as *described* in their text.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
-
-def dominant_periods(h: Tensor, top_k: int) -> tuple[list[int], Tensor]:
-    """The periods at which a batch of sequences varies most, and what each is worth to each record.
-
-    Equations (2) and (3): the k largest bins of the batch-mean amplitude spectrum (without its mean value)
-    give p_i = floor(T / f_i); a record weighs them by the softmax of its own amplitudes.
-
-    Two neighbouring bins often give the same whole number p.  Their branches would be identical, so the
-    period is kept once, with the sum of its weights; the result is the same.
-
-    Parameters
-    ----------
-    h : tensor, shape (B, T, d)
-
-    Returns
-    -------
-    periods : list of int
-        At most `top_k` different ones [samples].
-    weights : tensor, shape (B, len(periods))
-        They sum to 1 for every record.
-
-    Notes
-    -----
-    The list is common to the batch, as in the published code, so a record's encoding depends on the
-    records beside it.  Encode with batches of one where that matters.
-    """
-    samples = h.shape[1]
-    # half precision has no FFT for lengths that are not powers of two
-    amplitude = torch.fft.rfft(h if h.dtype == torch.float64 else h.float(), dim=1).abs().mean(dim=-1)   # (B, T/2+1)
-    batch_mean = amplitude.mean(dim=0)
-    batch_mean[0] = 0
-    bins = torch.topk(batch_mean.detach(), top_k).indices
-    share = torch.softmax(amplitude[:, bins], dim=1).to(h.dtype)                          # (B, k)
-    periods = [samples // max(int(b), 1) for b in bins]
-    different = sorted(set(periods), key=periods.index)
-    weights = [sum(share[:, i] for i, p in enumerate(periods) if p == kept) for kept in different]
-    return different, torch.stack(weights, dim=1)
+from tng import dealing, periods
+from tng.periods import PERIOD_CHOICES
 
 
 class FusedInception(nn.Module):
@@ -87,8 +57,8 @@ class StationModulation(nn.Module):
     """Tell a block which station it works for; equation (5).
 
     The paper concatenates the station's one-hot code to every grid point and projects d + S channels back
-    to d with a 1×1 convolution.  A 1×1 convolution of a one-hot code is one bias vector a station, so this
-    is a linear map of the grid plus that vector.  It starts as the identity: a pre-trained network without
+    to d with a 1×1 convolution.  That acts on each point by itself, so it may be done before folding; and on
+    a one-hot code it is one vector a station.  It starts as the identity: a pre-trained network without
     stations keeps its function when the modulation is added.
     """
 
@@ -99,9 +69,8 @@ class StationModulation(nn.Module):
         nn.init.eye_(self.mix.weight)
         nn.init.zeros_(self.shift.weight)
 
-    def forward(self, grid: Tensor, station: Tensor) -> Tensor:              # (B, d, rows, columns), (B,)
-        mixed = torch.einsum("bdrc,ed->berc", grid, self.mix.weight)
-        return mixed + self.shift(station)[:, :, None, None]
+    def forward(self, h: Tensor, station: Tensor) -> Tensor:                 # (B, L, d), (B,)
+        return self.mix(h) + self.shift(station)[:, None]
 
 
 class TimesBlock(nn.Module):
@@ -109,11 +78,15 @@ class TimesBlock(nn.Module):
 
     In the grid of period p a row is one period, so moving along a row is variation within a period and
     moving down a column is variation from period to period at one phase.
+
+    `period_choice` is ``batch`` (one list a batch, as published: a record's code then depends on the records
+    beside it), ``sample`` (each record its own), or ``corpus`` (`fixed`, whatever comes in).
     """
 
-    def __init__(self, d_model: int, d_ff: int, top_k: int, num_kernels: int, stations: int = 0):
+    def __init__(self, d_model: int, d_ff: int, top_k: int, num_kernels: int, stations: int = 0,
+                 period_choice: str = "batch", fixed: tuple[int, ...] = ()):
         super().__init__()
-        self.top_k = top_k
+        self.top_k, self.period_choice, self.fixed, self.recompute = top_k, period_choice, fixed, False
         self.modulation = StationModulation(d_model, stations) if stations else None
         self.conv = nn.Sequential(
             FusedInception(d_model, d_ff, num_kernels),
@@ -122,23 +95,63 @@ class TimesBlock(nn.Module):
         )
 
     def forward(self, h: Tensor, station: Tensor | None = None) -> Tensor:   # (B, T, d), (B,)
-        periods, weights = dominant_periods(h, self.top_k)
-        branches = [self.branch(h, period, station) for period in periods]
-        return h + sum(w[:, None, None] * y for w, y in zip(weights.unbind(dim=1), branches))
+        out = h
+        for period, records, weights in self.folds(h):
+            if records is None:
+                out = out + weights[:, None, None] * self.branch(h, period, station)
+            else:                                                            # only some records have this period
+                numbers = None if station is None else station[records]
+                update = weights[:, None, None] * self.branch(h[records], period, numbers)
+                out = out.index_add(0, records, update.to(out.dtype))
+        return out
+
+    def folds(self, h: Tensor) -> list[periods.Fold]:
+        """The periods to fold by, for which records, with which weights."""
+        if self.period_choice == "corpus":
+            return periods.of_corpus(h, self.fixed)
+        choose = periods.of_batch if self.period_choice == "batch" else periods.of_each_record
+        return choose(h, self.top_k)
 
     def branch(self, h: Tensor, period: int, station: Tensor | None) -> Tensor:
+        if self.recompute and torch.is_grad_enabled():                       # keep nothing of it for the backward pass
+            return checkpoint(self._branch, h, period, station, use_reentrant=False)
+        return self._branch(h, period, station)
+
+    def _branch(self, h: Tensor, period: int, station: Tensor | None) -> Tensor:
         batch, samples, channels = h.shape
         rows = -(-samples // period)                                         # ceil
-        padded = F.pad(h, (0, 0, 0, rows * period - samples))                # zeros after the end
-        grid = padded.reshape(batch, rows, period, channels).permute(0, 3, 1, 2)   # (B, d, rows, period)
+        if rows * period > samples:
+            h = F.pad(h, (0, 0, 0, rows * period - samples))                 # zeros after the end
         if self.modulation is not None:
-            grid = self.modulation(grid, station)
+            h = self.modulation(h, station)
+        grid = h.reshape(batch, rows, period, channels).permute(0, 3, 1, 2)  # (B, d, rows, period)
         grid = self.conv(grid)
         return grid.permute(0, 2, 3, 1).reshape(batch, rows * period, channels)[:, :samples]
 
 
+class Bottleneck(nn.Module):
+    """A code of `latent` numbers every `stride` samples, (B, ceil(T / stride), latent), and back to (B, T, d)."""
+
+    def __init__(self, samples: int, d_model: int, latent: int, stride: int):
+        super().__init__()
+        self.samples, self.d_model, self.stride = samples, d_model, stride
+        self.narrow = nn.Linear(stride * d_model, latent)
+        self.widen = nn.Linear(latent, stride * d_model)
+
+    def down(self, h: Tensor) -> Tensor:
+        h = F.pad(h, (0, 0, 0, -self.samples % self.stride))
+        return self.narrow(h.reshape(len(h), -1, self.stride * self.d_model))
+
+    def up(self, z: Tensor) -> Tensor:
+        return self.widen(z).reshape(len(z), -1, self.d_model)[:, :self.samples]
+
+
 class TimesNetGen(nn.Module):
-    """The autoencoder of TimesNet-Gen as published: TimesBlocks encode, one linear layer decodes.
+    """The autoencoder of TimesNet-Gen.
+
+    *Published* (the defaults): TimesBlocks encode, one linear layer decodes, the code has d channels at every
+    sample, no station enters.  *Described* in the paper's text: a latent bottleneck (`latent`), TimesBlocks in
+    the decoder too (`decoder_blocks`), and the station in every block (`stations`, see `with_stations`).
 
     Parameters
     ----------
@@ -151,54 +164,110 @@ class TimesNetGen(nn.Module):
     num_kernels : int
         Convolutions of an inception layer: 6 means 1×1 to 11×11.
     blocks : int
-        TimesBlocks; they share one LayerNorm, as in the public code.
+        TimesBlocks of the encoder; they share one LayerNorm, as in the public code.
     dropout : float
         Share of embedded values set to zero in training.
     stations : int
         Stations that the blocks are told apart by; 0 builds the unconditioned network of Phase 0.
+    latent, latent_stride : int
+        Numbers of the bottleneck, one set every so many samples; 0: no bottleneck.
+    decoder_blocks : int
+        TimesBlocks of the decoder.
+    period_choice : str
+        ``batch``, ``sample`` or ``corpus``; see `TimesBlock`.
+    periods : tuple of int
+        For ``corpus``: the periods of every block [samples].
+
+    Attributes
+    ----------
+    recompute : bool
+        Gradient checkpointing: grids are computed again in the backward pass instead of being kept.
     """
 
     def __init__(self, samples: int, d_model: int, d_ff: int, top_k: int, num_kernels: int, blocks: int = 2,
-                 dropout: float = 0.1, stations: int = 0):
+                 dropout: float = 0.1, stations: int = 0, latent: int = 0, latent_stride: int = 8, decoder_blocks: int = 0,
+                 period_choice: str = "batch", periods: tuple[int, ...] = ()):
         super().__init__()
-        if top_k > samples // 2:
-            raise ValueError(f"top_k {top_k}: a record of {samples} samples has only {samples // 2} periods to choose from")
-        self.arguments = dict(samples=samples, d_model=d_model, d_ff=d_ff, top_k=top_k,
-                              num_kernels=num_kernels, blocks=blocks, dropout=dropout, stations=stations)
+        _check(samples, top_k, period_choice, periods)
+        self.arguments = dict(samples=samples, d_model=d_model, d_ff=d_ff, top_k=top_k, num_kernels=num_kernels, blocks=blocks,
+                              dropout=dropout, stations=stations, latent=latent, latent_stride=latent_stride,
+                              decoder_blocks=decoder_blocks, period_choice=period_choice, periods=list(periods))
+
+        def block():
+            return TimesBlock(d_model, d_ff, top_k, num_kernels, stations, period_choice, tuple(periods))
+
         self.embedding = nn.Linear(3, d_model)
         self.position = nn.Parameter(torch.randn(samples, d_model))
-        self.dropout = nn.Dropout(dropout)
-        self.blocks = nn.ModuleList(TimesBlock(d_model, d_ff, top_k, num_kernels, stations) for _ in range(blocks))
+        self.blocks = nn.ModuleList(block() for _ in range(blocks))
         self.norm = nn.LayerNorm(d_model)
+        self.bottleneck = Bottleneck(samples, d_model, latent, latent_stride) if latent else None
+        self.decoder_blocks = nn.ModuleList(block() for _ in range(decoder_blocks))
+        self.decoder_norm = nn.LayerNorm(d_model) if decoder_blocks else None
         self.head = nn.Linear(d_model, 3)
 
-    def encode(self, x: Tensor, station: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Records (B, 3, T) [cm/s²] to latent codes z (B, T, d), with their means and scales (B, 3, 1).
+    def encode(self, x: Tensor, station: Tensor | None = None, seeds: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Records (B, 3, T) [cm/s²] to codes z (B, T, d), or (B, ceil(T/stride), latent), with means and scales (B, 3, 1).
 
         `station` (B,) are station numbers; they are required by a conditioned network and refused by one
-        without stations.
+        without stations.  `seeds` (B,) are those of the records' random numbers in training.
         """
-        stations = self.arguments["stations"]
-        if (station is None) == bool(stations):
-            raise ValueError("this network has station modulation: give the station numbers" if stations
-                             else "this network was built without stations: it takes no station numbers")
+        self._check_station(station)
         mean, scale = moments(x)
-        h = ((x - mean) / scale).transpose(1, 2)                             # (B, T, 3), equation (1)
-        h = self.dropout(self.embedding(h) + self.position)                  # (B, T, d)
+        with _full_precision(x):
+            h = self.embedding(((x - mean) / scale).transpose(1, 2)) + self.position      # (B, T, d), equation (1)
+        h = self._drop(h, seeds)
         for block in self.blocks:
             h = self.norm(block(h, station))
-        return h, mean, scale
+        return (self.bottleneck.down(h) if self.bottleneck else h), mean, scale
 
-    def decode(self, z: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
-        """Latent codes (B, T, d) to records (B, 3, T) [cm/s²]: one linear layer a sample; equation (7)."""
-        return self.head(z).transpose(1, 2) * scale + mean
+    def decode(self, z: Tensor, mean: Tensor, scale: Tensor, station: Tensor | None = None) -> Tensor:
+        """Codes to records (B, 3, T) [cm/s²].
 
-    def forward(self, x: Tensor, station: Tensor | None = None, noise_std: Tensor | None = None) -> Tensor:
-        """Reconstruct records (B, 3, T); with `noise_std` (d,), from codes blurred by Gaussian noise."""
-        z, mean, scale = self.encode(x, station)
+        As published, one linear layer a sample, equation (7); with a bottleneck and decoder blocks through those first.
+        """
+        self._check_station(station, of_decoder=True)
+        h = self.bottleneck.up(z) if self.bottleneck else z
+        for block in self.decoder_blocks:
+            h = self.decoder_norm(block(h, station))
+        with _full_precision(mean):
+            return self.head(h.to(self.head.weight.dtype)).transpose(1, 2) * scale + mean
+
+    def forward(self, x: Tensor, station: Tensor | None = None, noise_std: Tensor | None = None,
+                seeds: Tensor | None = None) -> Tensor:
+        """Reconstruct records (B, 3, T); with `noise_std` (code_width,), from codes blurred by Gaussian noise."""
+        z, mean, scale = self.encode(x, station, seeds)
         if noise_std is not None:
-            z = z + torch.randn_like(z) * noise_std
-        return self.decode(z, mean, scale)
+            noise = torch.randn_like(z) if seeds is None else dealing.normal(seeds, z.shape[1:], z, stream=1)
+            z = z + noise * noise_std
+        return self.decode(z, mean, scale, station if self.decoder_blocks else None)
+
+    @property
+    def code_width(self) -> int:
+        """Channels of a code."""
+        return self.arguments["latent"] or self.arguments["d_model"]
+
+    @property
+    def linear_decoder(self) -> bool:
+        """Whether decoding is one linear map a sample, so that an average of codes is an average of records."""
+        return not (self.bottleneck or self.decoder_blocks)
+
+    @property
+    def all_blocks(self) -> list[TimesBlock]:
+        return [*self.blocks, *self.decoder_blocks]
+
+    @property
+    def recompute(self) -> bool:
+        return any(block.recompute for block in self.all_blocks)
+
+    @recompute.setter
+    def recompute(self, value: bool) -> None:
+        for block in self.all_blocks:
+            block.recompute = value
+
+    def compile_blocks(self) -> None:
+        """Compile the convolutions, where nearly all of the work is; parameters keep their names."""
+        for block in self.all_blocks:
+            block.conv.compile(dynamic=self.arguments["period_choice"] != "corpus")
 
     def with_stations(self, stations: int) -> TimesNetGen:
         """A station-conditioned copy that starts as exactly the same function."""
@@ -209,6 +278,31 @@ class TimesNetGen(nn.Module):
         assert not unexpected and all(".modulation." in name for name in missing)
         return network
 
+    def _drop(self, h: Tensor, seeds: Tensor | None) -> Tensor:
+        share = self.arguments["dropout"]
+        if not self.training or share == 0:
+            return h
+        return F.dropout(h, share) if seeds is None else h * dealing.keep(seeds, h.shape[1:], h, share)
+
+    def _check_station(self, station: Tensor | None, of_decoder: bool = False) -> None:
+        wanted = bool(self.arguments["stations"]) and (bool(self.decoder_blocks) or not of_decoder)
+        if (station is not None) != wanted:
+            raise ValueError("this network has station modulation: give the station numbers" if wanted
+                             else "this network was built without stations" + " in its decoder" * of_decoder + ": it takes no station numbers")
+
+
+@contextmanager
+def each_alone(network: nn.Module) -> Iterator[None]:
+    """Inside, a network encodes every record as if it were alone in its batch, however many come at a time."""
+    changed = [m for m in network.modules() if isinstance(m, TimesBlock) and m.period_choice == "batch"]
+    for block in changed:
+        block.period_choice = "sample"
+    try:
+        yield
+    finally:
+        for block in changed:
+            block.period_choice = "batch"
+
 
 def moments(x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and scale of each component of each record, both (B, 3, 1); equation (1).
@@ -217,3 +311,20 @@ def moments(x: Tensor) -> tuple[Tensor, Tensor]:
     """
     mean = x.mean(dim=-1, keepdim=True)
     return mean, torch.sqrt(x.var(dim=-1, keepdim=True, unbiased=False) + 1e-5)
+
+
+def _full_precision(x: Tensor):
+    """Where records enter and leave, half precision would add noise to the record itself."""
+    return torch.autocast(x.device.type, enabled=False)
+
+
+def _check(samples: int, top_k: int, period_choice: str, fixed: tuple[int, ...]) -> None:
+    if top_k > samples // 2:
+        raise ValueError(f"top_k {top_k}: a record of {samples} samples has only {samples // 2} periods to choose from")
+    if period_choice not in PERIOD_CHOICES:
+        raise ValueError(f"period_choice {period_choice!r}: known are {', '.join(PERIOD_CHOICES)}")
+    if (period_choice == "corpus") != bool(fixed):
+        raise ValueError("period_choice 'corpus' takes its periods from the corpus: give them" if not fixed
+                         else f"periods are fixed only with period_choice 'corpus', not {period_choice!r}")
+    if any(not 1 <= p <= samples for p in fixed) or len(set(fixed)) < len(fixed):
+        raise ValueError(f"periods {list(fixed)}: different whole numbers from 1 to {samples} samples are needed")
