@@ -6,6 +6,7 @@ The other two choices do not: each record its own list, or one list for the whol
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import torch
@@ -29,8 +30,14 @@ def amplitudes(h: Tensor) -> Tensor:
 
     At least single precision: no half-precision FFT takes lengths that are not powers of two.
     """
-    with torch.autocast(h.device.type, enabled=False):
+    with full_precision(h):
         return torch.fft.rfft(h if h.dtype == torch.float64 else h.float(), dim=1).abs().mean(dim=-1)
+
+
+def full_precision(x: Tensor):
+    """Inside, no operation on this tensor's device is cast to half precision; devices that never do (meta) need nothing."""
+    kind = x.device.type
+    return torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext()
 
 
 def dominant_periods(h: Tensor, top_k: int) -> tuple[list[int], Tensor]:

@@ -213,7 +213,7 @@ class TimesNetGen(nn.Module):
         """
         self._check_station(station)
         mean, scale = moments(x)
-        with _full_precision(x):
+        with periods.full_precision(x):                                       # half precision would add noise to the record itself
             h = self.embedding(((x - mean) / scale).transpose(1, 2)) + self.position      # (B, T, d), equation (1)
         h = self._drop(h, seeds)
         for block in self.blocks:
@@ -229,7 +229,7 @@ class TimesNetGen(nn.Module):
         h = self.bottleneck.up(z) if self.bottleneck else z
         for block in self.decoder_blocks:
             h = self.decoder_norm(block(h, station))
-        with _full_precision(mean):
+        with periods.full_precision(mean):
             return self.head(h.to(self.head.weight.dtype)).transpose(1, 2) * scale + mean
 
     def forward(self, x: Tensor, station: Tensor | None = None, noise_std: Tensor | None = None,
@@ -311,11 +311,6 @@ def moments(x: Tensor) -> tuple[Tensor, Tensor]:
     """
     mean = x.mean(dim=-1, keepdim=True)
     return mean, torch.sqrt(x.var(dim=-1, keepdim=True, unbiased=False) + 1e-5)
-
-
-def _full_precision(x: Tensor):
-    """Where records enter and leave, half precision would add noise to the record itself."""
-    return torch.autocast(x.device.type, enabled=False)
 
 
 def _check(samples: int, top_k: int, period_choice: str, fixed: tuple[int, ...]) -> None:
