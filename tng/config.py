@@ -108,7 +108,8 @@ PAPER = dict(
     vae_epochs=100, vae_learning_rate=1e-3, vae_latent=32, vae_channels=64,
 )
 PROFILES: dict[str, dict] = {"quick": {}, "paper": PAPER}
-HOW = ("device", "devices", "nodes", "save_minutes", "compile", "recompute")      # settings that do not decide the result
+HOW = ("device", "devices", "nodes", "save_minutes", "compile", "recompute",      # settings that do not decide what a training ends with
+       "records_to_mix", "mixing", "dirichlet_alpha", "with_replacement", "generation_noise", "generated_records")
 RUN_PARAMETERS = ("profile", "run", "corpus", "sources", "into", "window", "station", "generator")  # not settings: which run, and on what
 
 

@@ -27,7 +27,10 @@ MADE_BY = {                                    # what is in a run folder, and wh
     "corpus": "01_data",
     "phase0": "02_phase0",
     "phase1": "03_phase1",
+    "phase0-described": "02_phase0",
+    "phase1-described": "03_phase1",
     "generated/timesnet-gen": "03_phase1",
+    "generated/described": "03_phase1",
     "generated/zero-shot": "04_zero_shot",
     "vae": "05_vae_baseline",
     "generated/vae": "05_vae_baseline",
@@ -71,7 +74,7 @@ class Run:
     def need(self, name: str) -> Path:
         """Where something of this run is; an error says which notebook makes it, if it is missing."""
         path = self.corpus_folder if name == "corpus" else self.folder / name
-        if not (path.exists() or path.with_suffix(".json").exists()):
+        if not (path.exists() or path.with_name(path.name + ".safetensors").exists()):
             if name == "corpus" and self.own_corpus:
                 raise RunError(f"{path} is not there. Make it with: tng ingest SOURCE --into {path}")
             notebook = MADE_BY[name]
@@ -127,7 +130,8 @@ class Run:
 
         It must have been trained on this corpus, and for these stations.
         """
-        from tng.training import dtype_of, fabric, load_checkpoint
+        from tng.checkpoints import load_checkpoint
+        from tng.training import dtype_of, fabric
 
         network, info, extra = load_checkpoint(self.need(name), network_class)
         if info.get("corpus") != corpus.fingerprint:
@@ -253,11 +257,18 @@ def write_synthetic(folder: Path, settings: config.Settings, *, overwrite: bool 
 
 NULLS = {"average": "average", "replay": "replay", "unit-norm-mix": "unit-norm mix", "phase-randomised": "phase-randomised",
          "phase-envelope": "phase + envelope", "stochastic": "stochastic"}      # on the command line → in tables
-GENERATORS = ("timesnet-gen", "zero-shot", "vae", *NULLS)
+TRAINED = {"timesnet-gen": ("phase1", "TimesNet-Gen"), "described": ("phase1-described", "described"),
+           "zero-shot": ("phase0", "zero-shot"), "vae": ("vae", "VAE")}        # on the command line → checkpoint, name in tables
+GENERATORS = (*TRAINED, *NULLS)
 
 
-def load_generator(model: str, folder: Path | None = None, corpus_folder: Path | None = None):
+def load_generator(model: str, folder: Path | None = None, corpus_folder: Path | None = None, **options):
     """A generator of a finished run (default: the quick one), by name: one of `GENERATORS`.
+
+    Parameters
+    ----------
+    options
+        For latent mixing: records_to_mix, noise, mixing, alpha, replacement; those not given are the run's.
 
     Raises
     ------
@@ -265,31 +276,38 @@ def load_generator(model: str, folder: Path | None = None, corpus_folder: Path |
         For an unknown name, or a run in which it has not been trained.
     """
     from tng.generators import nulls
-    from tng.generators.timesnet_gen import LatentMixing
-    from tng.generators.vae import SpectrogramVAE, VAEGenerator
-    from tng.timesnet import TimesNetGen
-    from tng.training import load_checkpoint
 
     if model not in GENERATORS:
         raise RunError(f"unknown model {model!r}: {config.nearest(model, GENERATORS)}")
     folder = Path(folder or runs_folder() / "quick").resolve()
-    checkpoint = {"timesnet-gen": "phase1", "zero-shot": "phase0", "vae": "vae"}.get(model)
     profile = folder.name if folder.name in config.PROFILES else "quick"
     run = Run(profile, folder, Path(corpus_folder or folder / "corpus").resolve(), config.settings(), own_corpus=bool(corpus_folder))
-    if model == "vae":
-        network, info, _ = load_checkpoint(run.need("vae"), SpectrogramVAE)
-        return VAEGenerator(network, info["stations"], info["sampling_rate_hz"])
-    if checkpoint:
-        run.need(checkpoint)                                  # the network is missed before the records
+    if model in TRAINED:
+        return _trained_generator(model, run, options)
     records = Corpus.open(run.need("corpus"))
-    if checkpoint is None:
-        return nulls.baselines(records, records.stations, run.settings.records_to_mix)[NULLS[model]]
-    network, info, _ = load_checkpoint(folder / checkpoint, TimesNetGen)
+    return nulls.baselines(records, records.stations, options.get("records_to_mix", run.settings.records_to_mix))[NULLS[model]]
+
+
+def _trained_generator(model: str, run: Run, options: dict):
+    from tng.checkpoints import load_checkpoint
+    from tng.generators.timesnet_gen import LatentMixing
+    from tng.generators.vae import SpectrogramVAE, VAEGenerator
+    from tng.timesnet import TimesNetGen
+
+    checkpoint, name = TRAINED[model]
+    network, info, _ = load_checkpoint(run.need(checkpoint), SpectrogramVAE if model == "vae" else TimesNetGen)
+    if model == "vae":
+        return VAEGenerator(network, info["stations"], info["sampling_rate_hz"])
+    records = Corpus.open(run.need("corpus"))
     if info.get("corpus") != records.fingerprint:
-        raise RunError(f"{folder / checkpoint}: was trained on another corpus than {run.corpus_folder}; name that one (--corpus)")
-    given = info["settings"]
-    return LatentMixing(network, records, info["generates_for"], name="TimesNet-Gen" if model == "timesnet-gen" else model,
-                        records_to_mix=given["records_to_mix"], noise=given["generation_noise"])
+        raise RunError(f"{run.folder / checkpoint}: was trained on another corpus than {run.corpus_folder}; name that one (--corpus)")
+    return LatentMixing.from_corpus(network, records, info["generates_for"], name=name, **{**mixing_options(info["settings"]), **options})
+
+
+def mixing_options(settings: dict) -> dict:
+    """How latent codes are mixed, from the settings of a run."""
+    return {"records_to_mix": settings["records_to_mix"], "noise": settings["generation_noise"], "mixing": settings["mixing"],
+            "alpha": settings["dirichlet_alpha"], "replacement": settings["with_replacement"]}
 
 
 def stack(records: list[Record]) -> np.ndarray:

@@ -1,0 +1,98 @@
+"""The trainings of a run by name, as the notebooks and `tng train` carry them out.
+
+A training reads what an earlier one left in the run folder, can be interrupted at any moment and goes on where it
+was when it is started again, and ends with a checkpoint and its model card.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pandas as pd
+from torch import Tensor, nn
+
+from tng import config
+from tng.runs import Run
+
+TRAININGS = ("phase0", "phase1", "phase0-described", "phase1-described", "vae")      # in an order that works
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training ends with: the network in evaluation mode, a row an epoch, what goes with the network, its description."""
+
+    network: nn.Module
+    history: pd.DataFrame
+    extra: dict[str, Tensor] = field(default_factory=dict)
+    info: dict = field(default_factory=dict)
+
+
+def carry_out(name: str, run: Run, again: bool = True) -> Trained:
+    """Train one of `TRAININGS` in a run, on the stations and with the settings of the run.
+
+    Without `again`, a finished checkpoint of the same settings, corpus and stations is returned as it is.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name.
+    RunError
+        If the corpus, or the checkpoint of Phase 0, is not there.
+    TrainingError
+        If the training cannot go on; the last good state is then still there.
+    """
+    from tng import checkpoints
+
+    if name not in TRAININGS:
+        raise config.ConfigError(f"unknown training {name!r}: {config.nearest(name, TRAININGS)}")
+    corpus = run.corpus()
+    stations = run.stations(corpus)
+    if not again and _finished(name, run, corpus, stations):
+        return load(name, run, corpus, stations)
+    state = run.path(f"{name}.part.safetensors")
+    network, history, extra, numbered = _train(name, run, corpus, stations, state)
+    checkpoints.save_checkpoint(run.path(name), network, run.settings, stations=numbered, generates_for=stations, corpus=corpus,
+                                history=history, extra=extra, finished=state)
+    return Trained(network, history, extra, checkpoints.read_about(run.path(name)))
+
+
+def load(name: str, run: Run, corpus, stations: list[str]) -> Trained:
+    """A finished training of a run, checked against its corpus and stations."""
+    network, info, extra = run.load(name, network_class(name), corpus, stations)
+    return Trained(network, pd.DataFrame(info["history"]), extra, info)
+
+
+def network_class(name: str) -> type[nn.Module]:
+    """The class of network that a training makes."""
+    from tng.generators.vae import SpectrogramVAE
+    from tng.timesnet import TimesNetGen
+
+    return SpectrogramVAE if name == "vae" else TimesNetGen
+
+
+def _train(name: str, run: Run, corpus, stations: list[str], state):
+    """Network, history, tensors that go with it, and the stations that the network tells apart."""
+    from tng import phases
+    from tng.generators.vae import train_vae
+
+    if name == "vae":
+        return *train_vae(corpus, run.settings, stations, resume=state), {}, stations
+    described = name.endswith("-described")
+    if name.startswith("phase0"):
+        network, history, noise_std = phases.phase0(corpus, run.settings, stations, state, described)
+        return network, history, {"noise_std": noise_std}, []
+    before = load(name.replace("phase1", "phase0"), run, corpus, stations)
+    network, history = phases.phase1(before.network, before.extra["noise_std"], corpus, run.settings, stations, state)
+    return network, history, {}, stations if described else []
+
+
+def _finished(name: str, run: Run, corpus, stations: list[str]) -> bool:
+    """Whether the run holds this training's result, for these records and settings."""
+    from tng import checkpoints
+
+    if not run.path(f"{name}.safetensors").exists():
+        return False
+    info = checkpoints.read_about(run.path(name))
+    decide = lambda settings: {key: value for key, value in settings.items() if key not in config.HOW}
+    return (info.get("corpus") == corpus.fingerprint and list(info.get("generates_for", [])) == list(stations)
+            and decide(info.get("settings", {})) == decide(run.settings.model_dump(mode="json")))
