@@ -1,6 +1,7 @@
 """Intensity measures: closed forms, symmetries, another program's values, and two real records."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import signal
 
@@ -288,6 +289,14 @@ def test_measures_of_the_two_horizontals(motion):
     np.testing.assert_allclose(table["kappa_s"], each["kappa"][:, :2].mean(axis=1))
     np.testing.assert_allclose(intensity.horizontal_pga(motion), table["pga_cmps2"], rtol=1e-9)
     np.testing.assert_allclose(intensity.horizontal_duration(motion, RATE_HZ), table["d595_s"], rtol=1e-9)
+
+
+def test_measures_that_are_asked_for(motion):
+    some = ["d595_s", "pgv_cmps"]
+    for columns in (some, ["kappa_s"], ["pgd_cm"], []):
+        pd.testing.assert_frame_equal(intensity.measures(motion, RATE_HZ, columns), intensity.measures(motion, RATE_HZ)[columns])
+    with pytest.raises(ValueError, match="no measure 'pgd_m'; there are pga_cmps2, pgv_cmps, pgd_cm"):
+        intensity.measures(motion, RATE_HZ, ["pgd_m"])
 
 
 def test_measures_where_some_do_not_exist(motion):

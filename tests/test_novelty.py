@@ -6,7 +6,7 @@ from scipy import signal
 
 from tng import spectra, surrogate
 from tng.generators.nulls import PhaseRandomised, RecordAverage, UnitNormMix
-from tng.scoring import novelty
+from tng.scoring import conditioning, novelty
 
 RATE_HZ = 100.0
 
@@ -282,17 +282,17 @@ def curves():
         x = np.stack([record.data for record in surrogate.simulate(site, 50, seed=3)])
         freq_hz, hvsr = spectra.hvsr(x, RATE_HZ)
         ln_hvsr = np.log([np.interp(centres_hz, freq_hz, curve) for curve in hvsr])
-        found[site.name] = novelty.station_curves(ln_hvsr, np.log(spectra.eas(x, RATE_HZ, centres_hz)))
+        found[site.name] = conditioning.station_curves(ln_hvsr, np.log(spectra.eas(x, RATE_HZ, centres_hz)))
     return {station: x[:30] for station, x in found.items()}, {station: x[30:] for station, x in found.items()}
 
 
 def test_held_out_records_are_given_to_their_station(curves):
     train, held_out = curves
-    found = novelty.swap_test(held_out, train, held_out)
+    found = conditioning.swap_test(held_out, train, held_out)
     assert found.share > 0.8 and found.share == found.share_held_out and found.share_groups == 1
     assert found.confusion.to_numpy().sum() == 100 and list(found.confusion.columns) == list(train)
     assert found.share == np.trace(found.confusion.to_numpy()) / 100
-    only = novelty.swap_test({"4628-like": held_out["4628-like"]}, train)
+    only = conditioning.swap_test({"4628-like": held_out["4628-like"]}, train)
     assert list(only.confusion.index) == ["4628-like"] and list(only.confusion.columns) == list(train)
 
 
@@ -300,34 +300,34 @@ def test_swapped_and_unconditional_stations_are_seen(curves):
     train, held_out = curves
     names = list(train)
     swapped = {station: held_out[other] for station, other in zip(names, names[1:] + names[:1])}
-    found = novelty.swap_test(swapped, train, held_out)
+    found = conditioning.swap_test(swapped, train, held_out)
     assert found.share < 0.1 and found.share_groups == 0 and found.share_held_out > 0.8
     assert found.confusion.loc[names[0], names[1]] > 15
     pooled = np.concatenate(list(held_out.values()))
-    found = novelty.swap_test({station: pooled[i::5] for i, station in enumerate(names)}, train)
+    found = conditioning.swap_test({station: pooled[i::5] for i, station in enumerate(names)}, train)
     assert 0.1 < found.share < 0.3 and np.isnan(found.share_held_out) and found.confusion_held_out.empty
 
 
 def test_strength_does_not_matter():
     ln_eas = np.random.default_rng(0).standard_normal((4, 9))
     ln_hvsr = np.random.default_rng(1).standard_normal((4, 7))
-    curves = novelty.station_curves(ln_hvsr, ln_eas + np.arange(4)[:, None])
+    curves = conditioning.station_curves(ln_hvsr, ln_eas + np.arange(4)[:, None])
     assert curves.shape == (4, 16)
-    np.testing.assert_allclose(curves, novelty.station_curves(ln_hvsr, ln_eas))
+    np.testing.assert_allclose(curves, conditioning.station_curves(ln_hvsr, ln_eas))
 
 
 def test_identify_weighs_by_the_spread_within_stations():
     """At the second frequency records scatter 100 times as much: the difference there says nothing."""
     rng = np.random.default_rng(0)
     references = {name: rng.standard_normal((200, 2)) * [0.1, 10] + [level, 0] for name, level in (("A", 0.0), ("B", 1.0))}
-    assert novelty.identify([[0.1, 9.0], [0.9, -9.0]], references).tolist() == ["A", "B"]
+    assert conditioning.identify([[0.1, 9.0], [0.9, -9.0]], references).tolist() == ["A", "B"]
     one_each = {"A": [[0.0, 0.0]], "B": [[1.0, 0.0]]}
-    assert novelty.identify([[0.2, 0.0], [0.8, 0.0]], one_each).tolist() == ["A", "B"]
+    assert conditioning.identify([[0.2, 0.0], [0.8, 0.0]], one_each).tolist() == ["A", "B"]
 
 
 def test_identify_does_not_follow_an_outlier():
     references = {"A": np.array([[0.0], [0.1], [-0.1], [0.0], [100.0]]), "B": np.array([[10.0], [10.1], [9.9], [10.0], [10.0]])}
-    assert novelty.identify([[4.0], [6.0]], references).tolist() == ["A", "B"]
+    assert conditioning.identify([[4.0], [6.0]], references).tolist() == ["A", "B"]
 
 
 # --- bad input -------------------------------------------------------------------------------------------
@@ -361,12 +361,12 @@ def test_bad_curves(curves):
     train, _ = curves
     one = {"A": np.zeros((3, 5))}
     with pytest.raises(ValueError, match="1 station; at least two"):
-        novelty.swap_test(one, one)
+        conditioning.swap_test(one, one)
     with pytest.raises(ValueError, match="no training records of A"):
-        novelty.swap_test(one, train)
+        conditioning.swap_test(one, train)
     with pytest.raises(ValueError, match="no stations"):
-        novelty.identify(np.zeros((1, 5)), {})
+        conditioning.identify(np.zeros((1, 5)), {})
     with pytest.raises(ValueError, match=r"\(1, 4\), \(3, 5\)"):
-        novelty.identify(np.zeros((1, 4)), one)
+        conditioning.identify(np.zeros((1, 4)), one)
     with pytest.raises(ValueError, match="not finite"):
-        novelty.identify(np.full((1, 5), np.nan), one)
+        conditioning.identify(np.full((1, 5), np.nan), one)

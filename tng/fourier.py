@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy import fft
 
+from tng.arrays import positive_rate
+from tng.records import COMPONENTS
+
 SILENT = 1e-12             # of the record's peak: a component with less is not a measurement
-COMPONENTS = "ENZ"
 
 
 def fourier_amplitude(data, sampling_rate_hz: float) -> tuple[np.ndarray, np.ndarray]:
@@ -32,8 +34,7 @@ def fourier_amplitude(data, sampling_rate_hz: float) -> tuple[np.ndarray, np.nda
 def transformable(data, sampling_rate_hz: float = 1.0) -> np.ndarray:
     """The records as an array, if they are of shape (records, 3, samples) and of a possible rate."""
     data = np.asarray(data)
-    if not 0 < sampling_rate_hz < np.inf:
-        raise ValueError(f"a sampling rate of {sampling_rate_hz} Hz; a positive number is needed")
+    positive_rate(sampling_rate_hz)
     if data.ndim != 3 or data.shape[1] != 3:
         raise ValueError(f"records of shape {data.shape}; (records, 3, samples) is needed")
     if data.shape[0] == 0 or data.shape[2] < 2:

@@ -10,6 +10,7 @@ or kappa, while its peaks, Arias intensity and CAV are zeros.  Values that are n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,7 @@ GRAVITY_CMPS2 = 980.665
 HIGH_PASS_HZ = 0.05              # before integration to velocity and displacement
 PADDING_S = 60.0                 # zeros on each side: 1.5 x filter order 2 / corner 0.05 Hz
 MEAN_PERIOD_BAND_HZ = (0.25, 20.0)
+COLUMNS = ("pga_cmps2", "pgv_cmps", "pgd_cm", "arias_cmps", "cav_cmps", "d575_s", "d595_s", "tm_s", "kappa_s")    # of `measures`
 AT_ONCE = 64                     # padded components that are integrated together, to stay small in memory
 
 
@@ -37,7 +39,7 @@ def pga(data) -> np.ndarray:
 
 def pgv(data, sampling_rate_hz: float) -> np.ndarray:
     """Peak ground velocity of `velocity_and_displacement`, shape (...) [cm/s]."""
-    return _integrated_peaks(data, sampling_rate_hz)[0]
+    return _integrated_peaks(data, sampling_rate_hz, times=1)[0]
 
 
 def pgd(data, sampling_rate_hz: float) -> np.ndarray:
@@ -57,6 +59,11 @@ def velocity_and_displacement(data, sampling_rate_hz: float) -> tuple[np.ndarray
     ValueError
         For values that are not finite, and sampling rates that cannot hold the corner (0.1 Hz or less).
     """
+    return tuple(_integrals(data, sampling_rate_hz, times=2))
+
+
+def _integrals(data, sampling_rate_hz: float, times: int) -> list[np.ndarray]:
+    """Velocity, and displacement if integrated two `times`; see :func:`velocity_and_displacement`."""
     data = acceleration(data)
     rate_hz = positive_rate(sampling_rate_hz)
     if rate_hz <= 2 * HIGH_PASS_HZ:
@@ -64,19 +71,21 @@ def velocity_and_displacement(data, sampling_rate_hz: float) -> tuple[np.ndarray
     pad = [(0, 0)] * (data.ndim - 1) + [(round(PADDING_S * rate_hz),) * 2]
     padded = np.pad(signal.detrend(data, axis=-1), pad)
     b, a = signal.butter(2, HIGH_PASS_HZ, "highpass", fs=rate_hz)
-    velocity = integrate.cumulative_trapezoid(signal.filtfilt(b, a, padded, axis=-1), dx=1 / rate_hz, axis=-1, initial=0)
-    return velocity, integrate.cumulative_trapezoid(velocity, dx=1 / rate_hz, axis=-1, initial=0)
+    motion = [signal.filtfilt(b, a, padded, axis=-1)]
+    for _ in range(times):
+        motion.append(integrate.cumulative_trapezoid(motion[-1], dx=1 / rate_hz, axis=-1, initial=0))
+    return motion[1:]
 
 
-def _integrated_peaks(data, sampling_rate_hz: float) -> np.ndarray:
-    """PGV and PGD, shape (2, ...), some records at a time."""
+def _integrated_peaks(data, sampling_rate_hz: float, times: int = 2) -> np.ndarray:
+    """PGV, and PGD if integrated two `times`, shape (times, ...), some records at a time."""
     data = acceleration(data)
     flat = data.reshape(-1, data.shape[-1])
-    peaks = np.empty((2, len(flat)))
+    peaks = np.empty((times, len(flat)))
     for start in range(0, len(flat), AT_ONCE):
-        motion = velocity_and_displacement(flat[start:start + AT_ONCE], sampling_rate_hz)
+        motion = _integrals(flat[start:start + AT_ONCE], sampling_rate_hz, times)
         peaks[:, start:start + AT_ONCE] = [np.abs(m).max(axis=-1) for m in motion]
-    return peaks.reshape(2, *data.shape[:-1])
+    return peaks.reshape(times, *data.shape[:-1])
 
 
 def arias(data, sampling_rate_hz: float) -> np.ndarray:
@@ -174,7 +183,7 @@ def horizontal_duration(data, sampling_rate_hz: float) -> np.ndarray:
     return np.sqrt(durations[:, 0] * durations[:, 1])
 
 
-def measures(data, sampling_rate_hz: float) -> pd.DataFrame:
+def measures(data, sampling_rate_hz: float, columns: Sequence[str] = COLUMNS) -> pd.DataFrame:
     """Every measure of every record, of its two horizontals together: a row a record.
 
     Geometric means of E and N, but the arithmetic mean of kappa, which may be negative.  The means of the components are
@@ -185,30 +194,36 @@ def measures(data, sampling_rate_hz: float) -> pd.DataFrame:
     ----------
     data : array, shape (records, 3, samples)
         Acceleration, components E, N, Z [cm/s²].
+    columns : sequence of str
+        Those wanted of `COLUMNS`; PGD and kappa, which take longest, are computed only if they are among them.
 
     Returns
     -------
     DataFrame
-        Columns `pga_cmps2, pgv_cmps, pgd_cm, arias_cmps, cav_cmps, d575_s, d595_s, tm_s, kappa_s`.
+        Those columns.
 
     Raises
     ------
     ValueError
-        For another shape, and values that are not finite.
+        For another shape, values that are not finite, and columns that there are not.
     """
     import pandas as pd                     # here, because the readers' processes need peaks only, and start quickly
 
     rate_hz = positive_rate(sampling_rate_hz)
     horizontal = three_components(data)[:, :2]
     horizontal = horizontal - horizontal.mean(axis=-1, keepdims=True)
-    velocity, displacement = _integrated_peaks(horizontal, rate_hz)
+    if unknown := [name for name in columns if name not in COLUMNS]:
+        raise ValueError(f"no measure {unknown[0]!r}; there are {', '.join(COLUMNS)}")
+    peaks = _integrated_peaks(horizontal, rate_hz, times=2 if "pgd_cm" in columns else 1)
     curve = husid(horizontal)
     start, middle, end = (_crossing(curve, share) / rate_hz for share in (0.05, 0.75, 0.95))
     components = {
-        "pga_cmps2": pga(horizontal), "pgv_cmps": velocity, "pgd_cm": displacement,
+        "pga_cmps2": pga(horizontal), **dict(zip(("pgv_cmps", "pgd_cm"), peaks)),
         "arias_cmps": arias(horizontal, rate_hz), "cav_cmps": cav(horizontal, rate_hz),
         "d575_s": middle - start, "d595_s": end - start,
-        "tm_s": mean_period(horizontal, rate_hz) if holds_mean_period(*horizontal.shape[-1:], rate_hz) else velocity * np.nan,
+        "tm_s": mean_period(horizontal, rate_hz) if holds_mean_period(*horizontal.shape[-1:], rate_hz) else np.full_like(start, np.nan),
     }
-    table = pd.DataFrame({name: np.sqrt(values[:, 0] * values[:, 1]) for name, values in components.items()})
-    return table.assign(kappa_s=kappa(horizontal, rate_hz).mean(axis=-1))
+    table = {name: np.sqrt(values[:, 0] * values[:, 1]) for name, values in components.items()}
+    if "kappa_s" in columns:
+        table["kappa_s"] = kappa(horizontal, rate_hz).mean(axis=-1)
+    return pd.DataFrame(table)[list(columns)]

@@ -15,7 +15,7 @@ from tng.corpus import Corpus
 from tng.records import COMPONENTS, Record
 
 LISTED = 3          # records that a message names
-UNKNOWN = ("", "nan", "NaN", "None", "<NA>", "NaT")
+UNKNOWN = ("", "nan", "NaN", "None", "<NA>", "NaT")      # what an earthquake is called that nobody named
 
 
 class RecordSetError(ValueError):
@@ -175,12 +175,17 @@ def _from_corpus(cls, corpus: Corpus, name: str, split: str | None) -> RecordSet
     if len(rows) == 0:
         raise RecordSetError(f"{corpus.folder}: no records" + (f" in split {split!r}" if split else ""))
     about = corpus.metadata.iloc[rows]
-    made_of = about["generator_sources"].fillna("").astype(str) if "generator_sources" in about else None
+    made_of = about["generator_sources"].fillna("").astype(str) if "generator_sources" in about else []
     return cls(corpus.waveforms(rows), corpus.sampling_rate_hz, about["station_code"].to_numpy(str),
                about["source_id"].to_numpy(str), about["trace_name"].to_numpy(str),
                magnitude=_column(about, "source_magnitude"), distance_km=_column(about, "path_hyp_distance_km", "path_ep_distance_km"),
-               ancestors=tuple(tuple(text.split(";")) if text else () for text in made_of) if made_of is not None else (),
-               name=name)
+               ancestors=_ancestors(made_of), name=name)
+
+
+def _ancestors(made_of: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+    """Names of the traces that each record was made from, as `RecordSet` has them; nothing at all if no record states any."""
+    each = tuple(tuple(text.split(";")) if text else () for text in made_of)
+    return each if any(each) else ()
 
 
 def _column(about: pd.DataFrame, *names: str) -> np.ndarray:
@@ -207,7 +212,7 @@ def _from_records(cls, records: list[Record], name: str) -> RecordSet:
     return cls(np.stack([record.data for record in records]), records[0].sampling_rate_hz, [r.station for r in records],
                [r.event for r in records], [str(r.meta.get("trace_name") or r.name) for r in records],
                magnitude=_column(about, "source_magnitude"), distance_km=_column(about, "path_hyp_distance_km", "path_ep_distance_km"),
-               ancestors=tuple(tuple(text.split(";")) if text else () for text in made_of) if any(made_of) else (), name=name)
+               ancestors=_ancestors(made_of), name=name)
 
 
 def _from_mapping(cls, source: Mapping, name: str, sampling_rate_hz: float | None) -> RecordSet:

@@ -8,8 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
 
-from tng.scoring.measures import ACROSS
-from tng.scoring.tables import of_station
+from tng.scoring.tables import of_station, site_first
 
 NEEDED = ("generator", "station", "group", "measure", "value", "floor_low", "floor_high", "better", "verdict")
 INSIDE, NEAR, FAR, NOT_SCORED = "inside", "outside, by less than the band is wide", "outside, by more", "not scored"
@@ -114,9 +113,7 @@ def _rows(table: pd.DataFrame, station: str | None) -> pd.DataFrame:
 
 def _order(rows: pd.DataFrame) -> tuple[list[tuple[str, str]], np.ndarray]:
     """(group, measure) of each line, the paper's own score first in its group, and their heights, with room for headings."""
-    measures = list(dict.fromkeys(zip(rows["group"], rows["measure"])))
-    groups, across = list(dict.fromkeys(rows["group"])), {measure.name for measure in ACROSS}
-    measures.sort(key=lambda pair: (groups.index(pair[0]), pair[1] not in across))
+    measures = site_first(list(dict.fromkeys(zip(rows["group"], rows["measure"]))))
     new = [first[0] != second[0] for first, second in zip(measures, measures[1:])]
     return measures, np.cumsum([HEADING] + [1.0 + HEADING * each for each in new])
 

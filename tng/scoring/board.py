@@ -16,10 +16,9 @@ import pandas as pd
 from sklearn import config_context
 from tqdm import tqdm
 
-from tng.config import nearest
 from tng.recordset import RecordSet, RecordSetError, same_kind
 from tng.scoring import copies, families, novelty, tables
-from tng.scoring.families import ALL, Candidate, Result
+from tng.scoring.families import ALL, LEAST_DRAWS, Candidate, Result
 from tng.scoring.features import Grid, Measured
 from tng.scoring.measures import ACROSS, Measure, pairwise, pooled
 from tng.scoring.reference import Reference, too_few
@@ -76,8 +75,8 @@ def scoreboard(real_train, real_test, generated: Mapping[str, object], *, statio
         For sets of different length or rate, without a station in common, with fewer than five records at every station, with NaN or
         dead components.
     """
-    if draws < 20:
-        raise ValueError(f"draws = {draws}; at least 20 are needed for an interval")
+    if draws < LEAST_DRAWS:
+        raise ValueError(f"draws = {draws}; at least {LEAST_DRAWS} are needed for an interval")
     if not isinstance(generated, Mapping) or not generated:
         raise RecordSetError("no generators: a mapping from name to records is needed")
     names = [str(name) for name in generated]
@@ -91,7 +90,7 @@ def scoreboard(real_train, real_test, generated: Mapping[str, object], *, statio
     if ALL in test.stations:
         raise RecordSetError(f"a station is called {ALL!r}, which is the name of all stations together; give it another")
     notes = _notes(train, test, new)
-    chosen, left_out = _stations(train, test, new, stations)
+    chosen, left_out = _stations(train, test, new)
     grid = Grid.of(test.sampling_rate_hz, test.data.shape[2], band_hz)
     test, train = _measured(test, chosen, grid, progress), None if train is None else _measured(train, chosen, grid, progress)
     candidates = {name: _measured(records, chosen, grid, progress) for name, records in new.items()}
@@ -162,14 +161,9 @@ def _notes(train: RecordSet | None, test: RecordSet, new: Mapping[str, RecordSet
     return found
 
 
-def _stations(train: RecordSet | None, test: RecordSet, new: Mapping[str, RecordSet],
-              wanted: Sequence[str] | None) -> tuple[list[str], dict[str, str]]:
+def _stations(train: RecordSet | None, test: RecordSet, new: Mapping[str, RecordSet]) -> tuple[list[str], dict[str, str]]:
     """Stations that can be scored, and for the others why not."""
     sets = {"held-out": test, **({"training": train} if train is not None else {}), **new}
-    for code in wanted or ():
-        for name, records in sets.items():
-            if code not in records.stations:
-                raise RecordSetError(f"{name}: no records of station {code!r}: {nearest(code, records.stations)}")
     in_all = [code for code in test.stations if all(code in records.stations for records in new.values())]
     if not in_all:
         raise RecordSetError("held-out records are of " + ", ".join(test.stations) + "; " + "; ".join(
@@ -261,7 +255,7 @@ def _row(measure: Measure, result: Result, generator: str, station: str, **count
     low, high = interval(result.draws, result.value, LEVEL, lowest=lowest, highest=measure.most) if result.draws.size else (result.low, result.high)
     known = result.floor[np.isfinite(result.floor)] if result.floor.size else np.empty(0)
     out = 100 * (1 - BAND) / (1 if measure.better in ("small", "large") else 2)    # missed on one side, or on either
-    middle, bottom, top = np.percentile(known, [50, out, 100 - out]) if known.size >= 20 else (result.middle, np.nan, np.nan)
+    middle, bottom, top = np.percentile(known, [50, out, 100 - out]) if known.size >= LEAST_DRAWS else (result.middle, np.nan, np.nan)
     by_test = np.isnan(bottom) and np.isfinite(result.p)                     # no floor was drawn, but a test was made
     if np.isnan(result.value) and np.isfinite([bottom, result.ceiling]).all():     # real records give a number, these do not
         verdict, note = "outside", "no number: the generated records do not vary"

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from tng.scoring import novelty
-from tng.scoring.families import SURE, Candidate, Result, Results, means, scaled
+from tng.scoring.families import LEAST_DRAWS, Candidate, Result, Results, means, scaled
 from tng.scoring.features import Features
 from tng.scoring.measures import Measure
 from tng.scoring.reference import Reference, Station
@@ -47,10 +47,10 @@ def novel(reference: Reference, candidate: Candidate) -> Results:
         counts = candidate.counts[code] if len(pairs) == candidate.counts[code].shape[1] else np.ones((len(station.test_counts), len(pairs)))
         add(ALIKE, code, _compared(pairs, unseen_pairs, _mean_pair, counts, station.test_counts))
         share = novelty.different(unseen_pairs) / len(unseen_pairs)
-        add(DISTINCT, code, Result(novelty.different(pairs) / len(pairs), floor=np.full(SURE, share), ceiling=share))
+        add(DISTINCT, code, Result(novelty.different(pairs) / len(pairs), floor=np.full(LEAST_DRAWS, share), ceiling=share))
         data = candidate.records.data[candidate.rows[code]]
         leaked = novelty.correlations(data, test.data[station.test_rows], sampling_rate_hz=rate, turned=False)[0].max(axis=1) > novelty.SAME
-        add(LEAKED, code, Result(leaked.mean(), means(leaked, candidate.counts[code]), np.zeros(SURE), 1.0))
+        add(LEAKED, code, Result(leaked.mean(), means(leaked, candidate.counts[code]), np.zeros(LEAST_DRAWS), 1.0))
         if reference.train is not None:
             for measure, result in _beside_training(reference, station, candidate):
                 add(measure, code, result)
@@ -71,7 +71,7 @@ def _beside_training(reference: Reference, station: Station, candidate: Candidat
         station.kept["novelty"] = tuple(x[clean] for x in known), station.test_counts[:, clean]
     real, real_counts = station.kept["novelty"]
     if len(real[0]) < SMALLEST:
-        nothing = Result(np.nan, floor=np.full(SURE, np.nan))
+        nothing = Result(np.nan, floor=np.full(LEAST_DRAWS, np.nan))
         return [(measure, nothing) for measure in (NEAREST, MIXED, PARTS, SPECTRUM, TOO_NEAR, COPIES)]
     new = _against(data, bank, test.sampling_rate_hz) + (_nearest_spectrum(station, candidate.features[station.code]),)
     new_counts = candidate.counts[station.code]
@@ -81,7 +81,7 @@ def _beside_training(reference: Reference, station: Station, candidate: Candidat
     found.append((SPECTRUM, _compared(new[3] / scale, real[3] / scale, _medians, new_counts, real_counts)))
     found.append((TOO_NEAR, _too_near(new[3], real[3], new_counts, real_counts)))
     copies = new[0] > novelty.SAME
-    return [*found, (COPIES, Result(copies.mean(), means(copies, new_counts), np.zeros(SURE), 0.0))]
+    return [*found, (COPIES, Result(copies.mean(), means(copies, new_counts), np.zeros(LEAST_DRAWS), 0.0))]
 
 
 def _nearest_spectrum(station: Station, records: Features) -> np.ndarray:

@@ -24,7 +24,7 @@ from tng.scoring.samples import once, rows_of
 
 SLOW_DRAWS = 60            # of measures that cost a millisecond each
 LEAST_FOR_COVARIANCES = 20  # records a side; with fewer the Fréchet distance is mostly chance
-SURE = 20                  # equal draws of a floor that does not vary
+LEAST_DRAWS = 20           # for a band or an interval; a floor that does not vary holds as many equal ones
 ALL = "all"                # what the rows of all stations together are called
 PERMUTATIONS = 499
 
@@ -119,7 +119,7 @@ def _frechet(reference: Reference, station: Station, candidate: Candidate) -> Re
         floor = reference.floor(station, n)
         station.kept["frechet", n] = between(pool, pool, floor.first, floor.second)
     if min(len(real), len(new)) < LEAST_FOR_COVARIANCES:
-        return Result(np.nan, floor=np.full(SURE, np.nan))
+        return Result(np.nan, floor=np.full(LEAST_DRAWS, np.nan))
     return Result(twosample.frechet(real, new), between(real, new, station.test_counts, candidate.counts[code]), station.kept["frechet", n],
                   float(np.median(between(real, real, once(len(real)).repeat(SLOW_DRAWS, axis=0), station.test_counts))))
 

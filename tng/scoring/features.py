@@ -148,7 +148,7 @@ def features(records: RecordSet, grid: Grid, *, progress: bool = False) -> Featu
             ln_hvsr=np.stack([np.interp(at, np.log(freq_hz), np.log(curve)) for curve in curves]),
             ln_eas=np.log(spectra.eas(data, rate, grid.eas_hz)),
             ln_psa=np.log(response.rotd(data - data.mean(axis=2, keepdims=True), rate, grid.periods_s, percentiles=(50,))[..., 0]),
-            ln_measures=np.log(intensity.measures(data, rate)[list(grid.measures)].to_numpy()),
+            ln_measures=np.log(intensity.measures(data, rate, grid.measures).to_numpy()),
         ))
     found = parts[0]
     for part in parts[1:]:

@@ -17,11 +17,6 @@ from scipy import fft, sparse
 from scipy.optimize import nnls
 from scipy.stats import rankdata
 
-from tng.scoring.conditioning import SwapTest, identify, station_curves, swap_test
-
-__all__ = ["Mixture", "SwapTest", "ancestry_check", "correlations", "different", "distinct", "explained", "identify", "membership_auc",
-           "mixture", "nearest", "novelty_ratio", "station_curves", "swap_test"]
-
 CORRELATION_BAND_HZ = 12.5     # shaking above it hardly changes the correlation of two records, but costs time
 BATCH = 12                     # bank records at a time: their correlations then stay in the processor's cache
 SAME = 0.95                    # correlation of two records that count as one

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tng.recordset import UNKNOWN
+
 REDRAWS = 20            # with many small stations there is no draw that suits all
 SMALLEST = 5            # records a side; with fewer no law is told from another
-UNKNOWN = ("", "nan", "NaN", "None", "<NA>", "NaT")
 
 
 def enough(name: str, real, generated) -> tuple[np.ndarray, np.ndarray]:

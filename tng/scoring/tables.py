@@ -90,10 +90,10 @@ def summary(board: pd.DataFrame, station: str | None = None, *, intervals: bool 
     table = pd.DataFrame(columns).fillna("")
     table.index = pd.MultiIndex.from_tuples(table.index, names=["group", "measure"])
     order = list(dict.fromkeys(zip(rows["group"], rows["measure"])))
-    return table.loc[_site_first(order)]
+    return table.loc[site_first(order)]
 
 
-def _site_first(order: list[tuple[str, str]]) -> list[tuple[str, str]]:
+def site_first(order: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """The paper's own score leads its group."""
     across = {measure.name for measure in ACROSS}
     groups = list(dict.fromkeys(group for group, _ in order))
@@ -185,7 +185,6 @@ def save(board: pd.DataFrame, path) -> Path:
     content = text(board).encode() if text else _picture(board)
     part = path.with_name(path.name + ".part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         part.write_bytes(content)
         part.replace(path)
     except OSError as problem:
@@ -228,8 +227,7 @@ def _picture(board: pd.DataFrame) -> bytes:
     from tng import figures
 
     board = board.assign(generator=board["generator"].map(figures.plain))    # a dollar is no mathematics
-    rows = of_station(board)
-    figure = Figure(figsize=(3.2 + 1.25 * rows["generator"].nunique(), 1.2 + 0.24 * rows["measure"].nunique()), layout="constrained")
+    figure = Figure(figsize=figures.scoreboard_size(board), layout="constrained")
     figures.plot_scoreboard(board, figure.subplots())
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=130)
