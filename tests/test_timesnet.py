@@ -169,3 +169,94 @@ def test_stations_are_asked_for_and_refused(network, x):
         network(x, torch.zeros(4, dtype=torch.long))
     with pytest.raises(ValueError, match="give the station numbers"):
         network.with_stations(3)(x)
+
+
+# the described configuration
+
+DESCRIBED = {**SMALL, "latent": 4, "latent_stride": 8, "decoder_blocks": 2}
+
+
+@pytest.fixture
+def described():
+    return TimesNetGen(**DESCRIBED).double().eval()
+
+
+def test_the_two_configurations_share_every_block(network, described):
+    """A published state loads by name; what is left over is the bottleneck and the decoder."""
+    missing, unexpected = described.load_state_dict(network.state_dict(), strict=False)
+    assert not unexpected
+    assert {name.split(".")[0] for name in missing} == {"bottleneck", "decoder_blocks", "decoder_norm"}
+    assert all(type(a) is type(b) for a, b in zip(described.all_blocks, [*network.blocks, *network.blocks]))
+
+
+@pytest.mark.parametrize("samples", [240, 237])
+def test_the_bottleneck_is_as_small_as_it_says(samples):
+    net = TimesNetGen(**{**DESCRIBED, "samples": samples}).eval()
+    x = torch.randn(2, 3, samples)
+    z, mean, scale = net.encode(x)
+    assert z.shape == (2, 30, 4) and net.code_width == 4 and not net.linear_decoder
+    assert net.decode(z, mean, scale).shape == x.shape
+
+
+def test_each_step_of_the_bottleneck_sees_its_own_samples_only(described):
+    """Narrow, then widen: samples 16 to 23 are steps 2 alone."""
+    h = torch.randn(1, 240, 6, dtype=torch.float64)
+    other = h.clone()
+    other[:, 16:24] += 1
+    difference = (described.bottleneck.up(described.bottleneck.down(h)) - described.bottleneck.up(described.bottleneck.down(other))).abs().sum(-1)[0]
+    assert (difference[16:24] > 0).all() and difference.sum() == difference[16:24].sum()
+
+
+def test_a_decoder_with_blocks_is_not_an_average(described, x):
+    with torch.no_grad():
+        z, mean, scale = described.encode(x)
+        one = torch.ones_like(scale[:1])
+        generated = described.decode(z.mean(0, keepdim=True), 0 * one, one)[0]
+        average = torch.cat([described.decode(z[i:i + 1], 0 * one, one) for i in range(4)]).mean(0)
+    assert (generated - average).norm() > 0.05 * average.norm()
+
+
+def test_conditioning_of_the_described_network_reaches_encoder_and_decoder(described, x):
+    conditioned = described.with_stations(3).eval()
+    station = torch.tensor([0, 1, 2, 0])
+    torch.testing.assert_close(conditioned(x, station), described(x), rtol=1e-12, atol=0)
+    assert sum(".modulation.shift" in name for name, _ in conditioned.named_parameters()) == 4
+    z, mean, scale = conditioned.encode(x, station)
+    torch.nn.init.normal_(conditioned.decoder_blocks[1].modulation.shift.weight)
+    a, b = (conditioned.decode(z, mean, scale, torch.full((4,), s)) for s in (0, 1))
+    assert (a - b).abs().max() > 1e-3
+    with pytest.raises(ValueError, match="give the station numbers"):
+        conditioned.decode(z, mean, scale)
+
+
+@pytest.mark.parametrize("arguments", [SMALL, DESCRIBED])
+@pytest.mark.parametrize("choice", ["batch", "sample"])
+def test_recomputing_gives_the_same_gradients(arguments, choice, x):
+    net = TimesNetGen(**arguments, period_choice=choice).double()
+    seeds = torch.arange(4)
+    gradients = []
+    for net.recompute in (False, True):
+        net.zero_grad()
+        (net(x, seeds=seeds, noise_std=torch.ones(net.code_width, dtype=torch.float64)) ** 2).mean().backward()
+        gradients.append([p.grad.clone() for p in net.parameters()])
+    for a, b in zip(*gradients):
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-14)
+
+
+def test_half_precision_costs_half_a_percent_not_the_record(x):
+    net = TimesNetGen(**{**SMALL, "d_model": 16}, period_choice="corpus", periods=(24, 7)).eval()
+    with torch.no_grad():
+        full = net(x.float())
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            half = net(x.float())
+    assert half.dtype == torch.float32
+    assert 0 < (half - full).norm() < 0.02 * full.norm()
+
+
+def test_dropout_and_noise_come_from_the_records_seeds(x):
+    net = TimesNetGen(**SMALL, period_choice="sample").double()
+    noise, seeds = torch.ones(6, dtype=torch.float64), torch.tensor([5, 6, 7, 8])
+    together = net(x, noise_std=noise, seeds=seeds)
+    apart = torch.cat([net(x[i:i + 1], noise_std=noise, seeds=seeds[i:i + 1]) for i in (0, 1, 2, 3)])
+    torch.testing.assert_close(together, apart, rtol=1e-10, atol=1e-10)
+    assert (together - net(x, noise_std=noise, seeds=seeds + 1)).norm() > 0.1 * together.norm()
