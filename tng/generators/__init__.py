@@ -1,7 +1,8 @@
 """Everything that makes records for a station, behind one protocol.
 
 `timesnet_gen.LatentMixing` is the paper's generator, `vae.SpectrogramVAE` its baseline, and `nulls` holds what needs
-no network at all: averages, copies, scrambled copies, the stochastic method.  None of them knows how it will be scored.
+no network at all: averages, copies, scrambled copies, the stochastic method.  What is mixed with what, and how, is drawn
+in `mixing` for all.  None of them knows how it will be scored.
 """
 
 from __future__ import annotations
@@ -61,12 +62,9 @@ class Pool:
         The draw depends on the seed and the station only, so that generators given the same seed mix
         the same records.
         """
-        rows = self.of(station)
-        if len(rows) < k:
-            raise GeneratorError(f"station {station} has {len(rows)} training records; averaging {k} different "
-                                 f"ones needs at least {k}: set records_to_mix to {len(rows)} or fewer")
-        rng = random_stream(seed, station)
-        return np.array([rng.choice(rows, k, replace=False) for _ in range(n)])
+        from tng.generators import mixing
+
+        return mixing.draw(self.of(station), k, n, seed, station)[0]
 
 
 def random_stream(seed: int, station: str) -> np.random.Generator:

@@ -13,18 +13,18 @@ import numpy as np
 from scipy import fft, ndimage, signal
 
 from tng.corpus import Corpus
-from tng.generators import Generator, Pool, as_records, random_stream
+from tng.generators import Generator, Pool, as_records, mixing as mixtures, random_stream
 from tng.generators.point_source import StochasticMotion, centres_of, smoothed_amplitudes
 from tng.records import Record
 
 
-def baselines(corpus: Corpus, stations: Sequence[str], k: int = 5) -> dict[str, Generator]:
-    """All of them, by name; `k` records are mixed.
+def baselines(corpus: Corpus, stations: Sequence[str], k: int = 5, **mixing) -> dict[str, Generator]:
+    """All of them, by name; `k` records are mixed, by the average as the options of `RecordAverage` say.
 
     Asking one for records of a station raises :class:`~tng.generators.GeneratorError` if the station is unknown or has
     too few training records: `k` for mixtures, 3 for the stochastic method.
     """
-    return {"average": RecordAverage(corpus, stations, k), "replay": RecordAverage(corpus, stations, 1),
+    return {"average": RecordAverage(corpus, stations, k, **mixing), "replay": RecordAverage(corpus, stations, 1),
             "unit-norm mix": UnitNormMix(corpus, stations, k), "phase-randomised": PhaseRandomised(corpus, stations),
             "phase + envelope": PhaseRandomised(corpus, stations, envelope=True),
             "stochastic": StochasticMotion(corpus, stations)}
@@ -35,27 +35,55 @@ class RecordAverage:
 
     Records are divided by their scale, averaged, and multiplied by the mean of their scales, which is
     what the published generator does with reconstructed ones.  With k = 1 it replays single records.
+
+    Where the network mixes in another way, so must its null: `mixing`, `alpha` and `replacement` are those of
+    :func:`tng.generators.mixing.draw`, and with one seed both mix the same records with the same weights.  With
+    ``unit-norm`` records are mixed around the mean of the station's standardised records.
     """
 
-    def __init__(self, corpus: Corpus, stations: Sequence[str], records_to_mix: int = 5):
+    def __init__(self, corpus: Corpus, stations: Sequence[str], records_to_mix: int = 5, *, mixing: str = "uniform",
+                 alpha: float = 1.0, replacement: bool = False):
+        mixtures.check(records_to_mix, mixing, alpha)
         self.pool = Pool(corpus, stations)
         self.stations = self.pool.stations
         self.k = records_to_mix
+        self.mixing, self.alpha, self.replacement = mixing, alpha, replacement
         self.name = "average" if records_to_mix > 1 else "replay"
 
     def sample(self, station: str, n: int, seed: int) -> list[Record]:
         corpus = self.pool.corpus
-        draws = self.pool.draw(station, self.k, n, seed)
-        data = np.stack([self.mix(corpus.waveforms(rows).astype(np.float64)) for rows in draws])
-        weights = np.full(draws.shape, 1 / self.k) if self.k > 1 else None
-        return as_records(data, station, corpus.sampling_rate_hz, self.name, seed, _names(corpus, draws), weights)
+        draws, weights = mixtures.draw(self.pool.of(station), self.k, n, seed, station, weights=self.mixing, alpha=self.alpha,
+                                       replacement=self.replacement)
+        centre = self.centre(station) if self.mixing == "unit-norm" else None
+        data = np.empty((n, 3, corpus.samples))
+        for i, (rows, w) in enumerate(zip(draws, weights)):
+            data[i] = self.mix(corpus.waveforms(rows).astype(np.float64), None if self.mixing == "uniform" else w, centre)
+        stated = weights if self.k > 1 or self.mixing == "unit-norm" else None
+        return as_records(data, station, corpus.sampling_rate_hz, self.name, seed, _names(corpus, draws), stated)
+
+    def centre(self, station: str) -> np.ndarray:
+        """Mean of the station's standardised training records, shape (3, samples)."""
+        rows = self.pool.of(station)
+        total = np.zeros((3, self.pool.corpus.samples))
+        for _, x in self.pool.corpus.batches(rows, 16):
+            total += standardised(x.astype(np.float64))[0].sum(axis=0)
+        return total / len(rows)
 
     @staticmethod
-    def mix(x: np.ndarray) -> np.ndarray:
-        """Average of records (k, 3, samples) as the generator averages them, shape (3, samples)."""
-        mean = x.mean(axis=-1, keepdims=True)
-        scale = np.sqrt(x.var(axis=-1, keepdims=True) + 1e-5)
-        return ((x - mean) / scale).mean(axis=0) * scale.mean(axis=0) + mean.mean(axis=0)
+    def mix(x: np.ndarray, weights: np.ndarray | None = None, centre: np.ndarray | None = None) -> np.ndarray:
+        """Mixture of records (k, 3, samples) as the generator mixes them, shape (3, samples).
+
+        Plainly averaged, or with `weights` (k,) of sum 1, or with any weights around a `centre` (3, samples).
+        """
+        x, mean, scale = standardised(x)
+        if weights is None:
+            mixed, kind = x.mean(axis=0), "uniform"
+        elif centre is None:
+            mixed, kind = np.tensordot(weights, x, axes=1), "dirichlet"
+        else:
+            mixed, kind = centre + np.tensordot(weights, x - centre, axes=1), "unit-norm"
+        mean, scale = mixtures.level(mean, scale, weights, kind)
+        return mixed * scale + mean
 
 
 class UnitNormMix:
@@ -142,6 +170,13 @@ class PhaseRandomised:
         shaped[:, 0] = 0
         result = fft.irfft(shaped, new.shape[-1])
         return result * (recorded.std(axis=-1) / result.std(axis=-1))[:, None]
+
+
+def standardised(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Records (..., samples) with mean 0 and scale 1 as the network makes them, and their means and scales (..., 1)."""
+    mean = x.mean(axis=-1, keepdims=True)
+    scale = np.sqrt(x.var(axis=-1, keepdims=True) + 1e-5)
+    return (x - mean) / scale, mean, scale
 
 
 def _names(corpus: Corpus, draws: np.ndarray) -> list[list[str]]:

@@ -1,74 +1,131 @@
-"""The generator of TimesNet-Gen as published: average the latent codes of k records, add noise, decode."""
+"""The generator of TimesNet-Gen: mix the latent codes of k records, add noise, decode."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from tng.bank import AT_ONCE, Bank
 from tng.corpus import Corpus
-from tng.generators import Pool, as_records, random_stream
+from tng.generators import GeneratorError, as_records, mixing as mixtures, random_stream, require_station
 from tng.records import Record
-from tng.timesnet import TimesNetGen
+from tng.timesnet import TimesNetGen, each_alone
 
 
 class LatentMixing:
-    """k-record latent averaging with Gaussian noise; equation (10) of the method page.
+    """Mixtures of k records' codes with Gaussian noise; equation (10) of the method page.
 
     Parameters
     ----------
     network : TimesNetGen
-        Conditioned on `stations` (Phase 1), or not conditioned at all (Phase 0: the zero-shot variant).
-    stations : list of str
-        In the order in which the network was trained on them.
+        That made the bank.
+    bank : Bank
+        The encoded training records of the stations to generate for.
     records_to_mix : int
-        k, drawn without replacement from the station's training records.
+        k, drawn from the station's records.
     noise : float
         In standard deviations of the station's time-mean codes; 0 leaves it out.
+    mixing, alpha, replacement
+        Weights of the k records, and whether one may be drawn twice: :func:`tng.generators.mixing.draw`.
 
     Notes
     -----
-    A record is encoded by itself, so its code does not depend on which others are drawn.
+    Codes are mixed as Σ wᵢ zᵢ, and with ``unit-norm`` around the mean code m of the station's pool, as m + Σ wᵢ (zᵢ - m).  A
+    record states its k sources and their weights wᵢ; with ``unit-norm`` the rest, 1 - Σ wᵢ, is spread evenly over the pool.
+    Means and scales: :func:`tng.generators.mixing.level`.
+
+    From a decoded bank, reconstructions are mixed instead.  The decoder W z + b is linear, so noise ε of standard deviation σ on
+    the code becomes W ε on the record: at each sample three Gaussian numbers with covariance W diag(σ²) Wᵀ, independent of
+    those at other samples.  These are what is drawn, three numbers a sample instead of d, with exactly the same law.
+
+    Random numbers are drawn on the CPU, so a seed means the same on every device.
+
+    Raises
+    ------
+    BankError
+        For a bank of another network.
+    GeneratorError
+        For options that cannot be.
     """
 
-    def __init__(self, network: TimesNetGen, corpus: Corpus, stations: list[str], *, records_to_mix: int = 5,
-                 noise: float = 1.0, name: str = "TimesNet-Gen"):
-        self.network = network.eval()
-        self.pool = Pool(corpus, stations)
-        self.stations = self.pool.stations
-        self.k, self.noise, self.name = records_to_mix, noise, name
-        self.conditioned = bool(network.arguments["stations"])
+    def __init__(self, network: TimesNetGen, bank: Bank, *, records_to_mix: int = 5, noise: float = 1.0,
+                 mixing: str = "uniform", alpha: float = 1.0, replacement: bool = False, name: str = "TimesNet-Gen"):
+        mixtures.check(records_to_mix, mixing, alpha)
+        if not 0 <= noise < np.inf:
+            raise GeneratorError(f"noise {noise}: a number from 0 on is needed")
+        bank.check_network(network)
+        self.network, self.bank, self.name = network, bank, name
+        self.stations = list(bank.stations)
+        self.k, self.noise = records_to_mix, noise
+        self.mixing, self.alpha, self.replacement = mixing, alpha, replacement
+
+    @classmethod
+    def from_corpus(cls, network: TimesNetGen, corpus: Corpus, stations: Sequence[str], **options) -> LatentMixing:
+        """With the bank of a corpus' training records; `options` are those of the class."""
+        return cls(network, Bank.of(network, corpus, stations), **options)
 
     def sample(self, station: str, n: int, seed: int) -> list[Record]:
-        draws = self.pool.draw(station, self.k, n, seed)
-        codes = dict(zip(self.pool.of(station), self.encode(station)))
-        z_of_record = torch.stack([z.mean(dim=0) for z, _, _ in codes.values()])      # (records, d)
-        noise_std = self.noise * z_of_record.std(dim=0, unbiased=False)               # (d,)
-        rng = random_stream(seed, station + " noise")
-        data = np.stack([self.decode_mix([codes[row] for row in rows], noise_std, rng) for rows in draws])
-        corpus = self.pool.corpus
-        names = corpus.metadata["trace_name"].to_numpy()
-        return as_records(data, station, corpus.sampling_rate_hz, self.name, seed, [names[rows] for rows in draws])
+        require_station(station, self.stations)
+        names = self.bank.names[station]
+        rows, weights = mixtures.draw(np.arange(len(names)), self.k, n, seed, station, weights=self.mixing, alpha=self.alpha,
+                                      replacement=self.replacement)
+        sources = [[names[i] for i in drawn] for drawn in rows]
+        return as_records(self.mix(station, rows, weights, random_stream(seed, station + " noise")), station,
+                          self.bank.sampling_rate_hz, self.name, seed, sources, weights)
 
     @torch.no_grad()
-    def encode(self, station: str) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """Code z (T, d), mean and scale (3, 1) of each record of a station's pool."""
-        number = torch.tensor([self.stations.index(station)], device=self.device) if self.conditioned else None
-        codes = []
-        for row in self.pool.of(station):
-            x = torch.as_tensor(self.pool.corpus.waveforms([row])).to(self.network.position)
-            codes.append(tuple(value[0].cpu() for value in self.network.encode(x, number)))
-        return codes
+    def mix(self, station: str, rows: np.ndarray, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Mixtures (n, 3, T) [cm/s²] of the station's records `rows` (n, k), numbered as in the bank, with `weights` (n, k)."""
+        like = self.network.position
+        mean, scale = (self._on_device(value) for value in mixtures.level(
+            self.bank.mean[station].numpy()[rows], self.bank.scale[station].numpy()[rows], weights, self.mixing))
+        content = self.bank.content[station].to(like)
+        centre = content.mean(dim=0) if self.mixing == "unit-norm" else None
+        spread = self.noise * self.bank.noise_std[station].to(like)
+        made = np.empty((len(rows), 3, self.network.arguments["samples"]), dtype=mean.cpu().numpy().dtype)
+        for start in range(0, len(rows), AT_ONCE):
+            some = slice(start, start + AT_ONCE)
+            mixed = _mixed(content, torch.from_numpy(rows[some]).to(like.device), self._on_device(weights[some]), centre)
+            made[some] = self._decode(self._with_noise(mixed, spread, rng), mean[some], scale[some], station).cpu().numpy()
+        return made
 
-    @torch.no_grad()
-    def decode_mix(self, codes: list[tuple[Tensor, Tensor, Tensor]], noise_std: Tensor,
-                   rng: np.random.Generator) -> np.ndarray:
-        """One new record (3, T) [cm/s²] from the mean of some codes."""
-        z, mean, scale = (torch.stack(values).mean(dim=0) for values in zip(*codes))
-        z = z + torch.from_numpy(rng.standard_normal(z.shape)).to(z) * noise_std
-        z, mean, scale = (value[None].to(self.device) for value in (z, mean, scale))
-        return self.network.decode(z, mean, scale)[0].cpu().numpy()
+    def _with_noise(self, mixed: Tensor, spread: Tensor, rng: np.random.Generator) -> Tensor:
+        """With Gaussian noise: on codes (b, steps, width) as it is, on decoded ones (b, 3, T) as the decoder passes it."""
+        if self.noise == 0:
+            return mixed
+        drawn = rng.standard_normal(tuple(mixed.shape), dtype=np.float64 if mixed.dtype == torch.float64 else np.float32)
+        drawn = torch.from_numpy(drawn).to(mixed)
+        return mixed + (noise_root(self.network.head.weight, spread) @ drawn if self.bank.decoded else drawn * spread)
 
-    @property
-    def device(self) -> torch.device:
-        return self.network.position.device
+    def _decode(self, mixed: Tensor, mean: Tensor, scale: Tensor, station: str) -> Tensor:
+        if self.bank.decoded:
+            return mixed * scale + mean
+        number = None
+        if self.network.arguments["stations"] and self.network.decoder_blocks:
+            number = torch.full((len(mixed),), self.stations.index(station), device=mixed.device)
+        with each_alone(self.network):
+            return self.network.decode(mixed, mean, scale, number)
+
+    def _on_device(self, values: np.ndarray) -> Tensor:
+        return torch.from_numpy(values).to(self.network.position)
+
+
+def noise_root(weight: Tensor, spread: Tensor) -> Tensor:
+    """Symmetric root R (3, 3) of W diag(σ²) Wᵀ: R times standard Gaussian numbers is the noise behind a linear decoder.
+
+    `weight` W is (3, d), `spread` σ is (d,).  The covariance may be singular, so its eigenvectors are taken.
+    """
+    spread_weight = (weight * spread).cpu().double()
+    values, vectors = torch.linalg.eigh(spread_weight @ spread_weight.T)
+    return ((vectors * values.clamp(min=0).sqrt()) @ vectors.T).to(weight)
+
+
+def _mixed(content: Tensor, rows: Tensor, weights: Tensor, centre: Tensor | None) -> Tensor:
+    """Weighted sums of the pool's content (N, a, b), around `centre` (a, b) if given; rows, weights (n, k) → (n, a, b)."""
+    out = torch.zeros((len(rows), *content.shape[1:]), dtype=content.dtype, device=content.device)
+    for i in range(rows.shape[1]):
+        out.addcmul_(content[rows[:, i]], weights[:, i, None, None])
+    return out if centre is None else out + (1 - weights.sum(dim=1))[:, None, None] * centre
