@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from tng import __version__
+from tng import __version__, cli_models
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
                   help="Site-specific strong-motion generation: from records to a corpus, from a corpus to new records.")
@@ -199,23 +199,7 @@ def surrogate(into: Annotated[Path, typer.Option(help="Folder of the corpus.")],
     typer.echo(f"{len(written)} synthetic records of {len(written.stations)} stations in {into}")
 
 
-@app.command()
-def generate(station: Annotated[str, typer.Option(help="Station code.")],
-             into: Annotated[Path, typer.Option(help="Folder of the corpus of new records.")],
-             run: Annotated[Path | None, typer.Option(help="Run folder with a trained model; default runs/quick.")] = None,
-             model: Annotated[str, typer.Option(help="timesnet-gen, zero-shot, vae; without a network: average, replay, "
-                                                  "unit-norm-mix, phase-randomised, phase-envelope, stochastic.")] = "timesnet-gen",
-             corpus: Annotated[Path | None, typer.Option(help="Corpus of the run, if it is not in the run folder.")] = None,
-             n: Annotated[int, typer.Option("-n", min=1, help="Records to make.")] = 50,
-             seed: Seed = 0, overwrite: Overwrite = False) -> None:
-    """Make new records for a station with a trained model of a run."""
-    from tng import corpus as corpora
-    from tng import runs
-
-    generator = runs.load_generator(model, run, corpus)
-    written = corpora.write(generator.sample(station, n, seed), into, seed=seed, overwrite=overwrite,
-                            settings={"model": model, "station": station, "seed": seed})
-    typer.echo(f"{len(written)} generated records for {station} in {into}")
+cli_models.add_to(app)                              # train, generate, release, import-checkpoint
 
 
 @app.command()

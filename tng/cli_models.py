@@ -1,0 +1,176 @@
+"""Commands of `tng` that use networks: generate, release, import-checkpoint."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tng.cli_train import quoted, short, train
+
+MOST_LISTED = 12                                       # stations in a message
+
+Seed = Annotated[int, typer.Option(min=0, help="Of everything drawn at random.")]
+RunFolder = Annotated[Path | None, typer.Option(help="Run folder; default runs/quick.")]
+CorpusFolder = Annotated[Path | None, typer.Option(help="Corpus of the run, if it is not in the run folder.")]
+Mixing = Annotated[str | None, typer.Option(help="Weights of the mixed codes: uniform, dirichlet or unit-norm; default: as trained.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    for command in (train, generate, release, import_checkpoint):
+        app.command()(command)
+
+
+# --- generate -------------------------------------------------------------------------------------------
+
+def generate(station: Annotated[list[str], typer.Option(help="Station code; can be repeated.")],
+             into: Annotated[Path | None, typer.Option(help="Folder of the new records; default generated/<station>.")] = None,
+             run: RunFolder = None,
+             model: Annotated[str | None, typer.Option(help="timesnet-gen (default), described, zero-shot, vae; without a network: average, replay, "
+                                                       "unit-norm-mix, phase-randomised, phase-envelope, stochastic.")] = None,
+             checkpoint: Annotated[Path | None, typer.Option(help="Released file (.safetensors), in place of run and model.")] = None,
+             corpus: CorpusFolder = None,
+             n: Annotated[int, typer.Option("-n", help="Records to make for each station.")] = 50,
+             form: Annotated[str, typer.Option("--format", help="corpus (default), mseed, sac, at2 or csv.")] = "corpus",
+             batch: Annotated[int | None, typer.Option(help="Records at a time in the network; default: what the model takes.")] = None,
+             device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+             records_to_mix: Annotated[int | None, typer.Option("-k", "--records-to-mix", help="Records whose codes are mixed.")] = None,
+             mixing: Mixing = None,
+             alpha: Annotated[float | None, typer.Option(help="Concentration of Dirichlet weights.")] = None,
+             replacement: Annotated[bool | None, typer.Option("--replacement/--no-replacement", help="Whether one record can be drawn twice.")] = None,
+             noise: Annotated[float | None, typer.Option(help="Noise on the mixed code, in its standard deviations.")] = None,
+             seed: Seed = 0,
+             overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False) -> None:
+    """Make new records for stations: with a model of a run, or from a released file alone."""
+    from tng import corpus as corpora
+    from tng import writers
+
+    if n < 1:
+        raise ValueError(f"-n {n}: at least one record must be made")
+    if form not in ("corpus", *writers.FORMATS):
+        raise ValueError(f"--format {form}: there are corpus, {', '.join(writers.FORMATS)}")
+    options = {name: value for name, value in (("records_to_mix", records_to_mix), ("mixing", mixing), ("alpha", alpha),
+                                               ("replacement", replacement), ("noise", noise)) if value is not None}
+    generator, source = _generator(model, run, corpus, checkpoint, options)
+    _place(generator, device, batch)
+    stations = list(dict.fromkeys(_known_station(code, generator.stations, source) for code in station))
+    targets = {into: stations} if into else {Path("generated") / (code if form == "corpus" else f"{code}-{form}"): [code] for code in stations}
+    if form == "corpus":
+        for folder in targets:
+            corpora.check_free(folder, overwrite)          # before any work is done
+    for folder, codes in targets.items():
+        records = (record for code in codes for record in generator.sample(code, n, seed))
+        if form == "corpus":
+            settings = {"model": generator.name, "stations": codes, "seed": seed, "made by": source, **options}
+            count = len(corpora.write(records, folder, seed=seed, overwrite=overwrite, settings=settings))
+        else:
+            count = len(codes) * n if writers.write(records, folder, form, overwrite=overwrite) else 0
+        typer.echo(f"{count} generated records for {', '.join(codes)} in {folder}")
+
+
+def _generator(model: str | None, run: Path | None, corpus: Path | None, checkpoint: Path | None, options: dict):
+    """The generator that was asked for, and what it is made from, in words."""
+    from tng import runs
+
+    if checkpoint is None:
+        model = model or "timesnet-gen"
+        allowed = runs.GENERATORS if not options else [name for name in runs.TRAINED if name != "vae"]
+        if model in runs.GENERATORS and model not in allowed and not (model in runs.NULLS and set(options) == {"records_to_mix"}):
+            raise ValueError(f"--model {model} mixes no codes, so it takes no {', '.join(options)}")
+        return runs.load_generator(model, run, corpus, **options), f"{model} of {short((run or runs.runs_folder() / 'quick').resolve())}"
+    from tng.corpus import Corpus
+    from tng.released import load_released
+
+    if model or run:
+        raise ValueError("--checkpoint names the whole generator: leave --run and --model out")
+    return load_released(checkpoint, None if corpus is None else Corpus.open(corpus), **options), checkpoint.name
+
+
+def _place(generator, device: str, batch: int | None) -> None:
+    """Put the generator's network, if it has one, on a device; `batch` records at a time go through it."""
+    network = getattr(generator, "network", None)
+    if batch is not None:
+        if batch < 1:
+            raise ValueError(f"--batch {batch}: at least one record at a time")
+        generator.batch = batch
+    if network is None:
+        return
+    import torch
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        network.to(device)
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as problem:
+        raise ValueError(f"--device {device}: cannot be used here ({str(problem).splitlines()[0]}); auto and cpu always can") from None
+
+
+def _known_station(code: str, known: Sequence[str], source: str) -> str:
+    """The station's code; of a synthetic corpus also without its "-like", which is then said."""
+    from tng import config
+
+    if code in known:
+        return code
+    if f"{code}-like" in known:
+        typer.echo(f"{source} knows no station {code}; taking {code}-like, the synthetic station that was made like it", err=True)
+        return f"{code}-like"
+    listed = ", ".join(list(known)[:MOST_LISTED]) + (f" and {len(known) - MOST_LISTED} more" if len(known) > MOST_LISTED else "")
+    hint = config.nearest(code, known)
+    raise ValueError(f"no station {code!r} in {source}: {hint if hint.startswith('did') else ''} It makes records for {listed}".replace(":  It", "; it"))
+
+
+# --- release and import -----------------------------------------------------------------------------------
+
+def release(into: Annotated[Path, typer.Option(help="FILE.safetensors; the model card is written beside it.")],
+            run: RunFolder = None,
+            model: Annotated[str, typer.Option(help="timesnet-gen, described, zero-shot or vae.")] = "timesnet-gen",
+            corpus: CorpusFolder = None,
+            allow_restricted: Annotated[bool, typer.Option("--allow-restricted",
+                                        help="Also where the records' licences forbid to pass them on: for your own use.")] = False,
+            overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False) -> None:
+    """Write a trained model as one small file that needs neither run nor corpus, with its model card.
+
+    With latent mixing it holds reconstructions of the stations' training records, nearly as they were recorded.
+    """
+    from tng import runs
+    from tng.released import release_from_run
+
+    _free(into, overwrite)
+    written = release_from_run(run or runs.runs_folder() / "quick", model, into, corpus, allow_restricted)
+    _written(written)
+
+
+def import_checkpoint(checkpoint: Annotated[Path, typer.Argument(metavar="FILE.pth", help="Weights of the public code.")],
+                      into: Annotated[Path, typer.Option(help="FILE.safetensors, or a folder for it.")],
+                      latent_bank: Annotated[Path | None, typer.Option(help="latent_bank_….npz of the public code.")] = None,
+                      noise_std: Annotated[Path | None, typer.Option(help="encoder_feature_std.npy of the public code.")] = None,
+                      sampling_rate_hz: Annotated[float, typer.Option(min=1, max=1000, help="The files do not state it [Hz].")] = 100.0,
+                      station: Annotated[list[str] | None, typer.Option(help="Only this station of the bank; can be repeated.")] = None,
+                      overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False) -> None:
+    """Turn the authors' public files into one that `tng generate --checkpoint` takes; no code in them is run."""
+    from tng.released import import_public
+
+    into = into if into.suffix == ".safetensors" else into / f"{checkpoint.stem}.safetensors"
+    _free(into, overwrite)
+    written = import_public(checkpoint, into, latent_bank=latent_bank, noise_std=noise_std, sampling_rate_hz=sampling_rate_hz,
+                            stations=station or None)
+    _written(written)
+    if latent_bank is None:
+        typer.echo("It holds no bank of records to mix: make records with --corpus CORPUS, or import it with --latent-bank")
+
+
+def _free(path: Path, overwrite: bool) -> None:
+    if path.exists() and not overwrite:
+        raise ValueError(f"{path}: is there already; name another file, or overwrite it (--overwrite)")
+
+
+def _written(path: Path) -> None:
+    from tng.checkpoints import read_about
+
+    station = next(iter(read_about(path).get("generates_for") or []), "STATION")
+    typer.echo(f"written: {path} ({path.stat().st_size / 2**20:.1f} MiB), and its card {path.with_suffix('.md').name}\n"
+               f"Next: tng generate --checkpoint {quoted(path)} --station {shlex.quote(station)} -n 50")
