@@ -1,72 +1,78 @@
-"""One training loop for every network, and checkpoints.
+"""One training loop for every network, on one process or many.
 
-Lightning Fabric chooses the device and the precision.  After each epoch the whole state is written
-(weights, moments, random state, history), so an interrupted run goes on where it stopped.
+The result does not depend on how a batch is dealt out to processes, and an interrupted training goes on where it
+stopped (:mod:`tng.resuming`).
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+import math
 import os
-import platform
+import signal
+import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from tng import __version__
 from tng.config import Settings
 from tng.corpus import Corpus
+from tng.dealing import part, record_seeds, shared_batch
+from tng.processes import TrainingError, arithmetic, default_dtype, dtype_of, fabric, on_first, peak_memory_gib, random_state
+from tng.resuming import Interruption, Place, State, identity
+from tng.runlog import RunLog
 
-
-class TrainingError(RuntimeError):
-    """Training or a checkpoint cannot go on; the message says why and what to do."""
-
-
-# --- the loop -----------------------------------------------------------------------------------
-
-def fabric(settings: Settings):
-    """The device and precision that the settings ask for."""
-    from lightning_fabric import Fabric
-
-    try:
-        return Fabric(accelerator=settings.device, devices=1, precision=settings.precision)
-    except (ValueError, RuntimeError) as problem:
-        raise TrainingError(f"device {settings.device!r} cannot be used ({problem}); cpu and auto always can") from None
-
-
-def dtype_of(settings: Settings) -> torch.dtype:
-    return torch.float64 if settings.precision == "64-true" else torch.float32
+LOG, STATE = 1, 2            # what is due to be written
+LOG_EVERY_S = 10.0
+LISTED = 40                  # rows in a message
 
 
 class CorpusBatches:
-    """Batches {"x": (B, 3, T)} of some records; with `stations`, also their station numbers {"station": (B,)}.
+    """Batches of some records, all of nearly the same size: at most `settings.batch`.
 
-    Called with a random generator they come in a random order, with None in that of the rows; ``len`` is
-    their number.
+    A batch is a dict with ``x`` (B, 3, T) [cm/s²], ``rows`` (B,) of the corpus, ``seeds`` (B,), one a record for what is drawn at
+    random, and with `stations` also the station numbers ``station`` (B,).  Iterating over ``batches(rng)`` gives them in a random
+    order, over ``batches(None)`` in that of the rows; ``len`` is their number.
     """
 
     def __init__(self, corpus: Corpus, rows: np.ndarray, settings: Settings, stations: list[str] | None = None):
-        self.corpus, self.rows, self.size, self.dtype = corpus, rows, settings.batch, dtype_of(settings)
+        self.corpus, self.rows, self.size, self.seed, self.dtype = corpus, np.asarray(rows), settings.batch, settings.seed, dtype_of(settings)
         self.number = {code: i for i, code in enumerate(stations or [])}
         self.codes = corpus.metadata["station_code"].to_numpy()
 
     def __len__(self) -> int:
         return -(-len(self.rows) // self.size)
 
-    def __call__(self, rng: np.random.Generator | None) -> Iterator[dict[str, Tensor]]:
-        for chosen, waveforms in self.corpus.batches(self.rows, self.size, rng):
-            batch = {"x": torch.as_tensor(waveforms, dtype=self.dtype)}
-            if self.number:
-                batch["station"] = torch.tensor([self.number[self.codes[row]] for row in chosen])
-            yield batch
+    def __call__(self, rng: np.random.Generator | None) -> Iterator[dict]:
+        for rows in self.groups(rng):
+            yield self.read(rows)
+
+    def groups(self, rng: np.random.Generator | None) -> list[np.ndarray]:
+        """The rows of each batch."""
+        rows = self.rows if rng is None else rng.permutation(self.rows)
+        return np.array_split(rows, len(self)) if len(rows) else []
+
+    def read(self, rows: np.ndarray, epoch: int = 0) -> dict:
+        """The batch of some rows; its seeds are those of the epoch."""
+        batch = {"x": torch.as_tensor(self.corpus.waveforms(rows), dtype=self.dtype), "rows": rows, "seeds": record_seeds(self.seed, epoch, rows)}
+        if self.number:
+            batch["station"] = torch.tensor([self.number[self.codes[row]] for row in rows])
+        return batch
+
+
+def deal(rows: np.ndarray, records_at_once: int, rank: int, processes: int) -> list[np.ndarray]:
+    """What one process takes of a batch, in turns of at most `records_at_once` records (0: all at once).
+
+    A batch is first divided into turns and each turn is dealt out, so what is computed together depends on the product of
+    processes and records at once only.  In each turn every process has a record.
+    """
+    turns = -(-len(rows) // (records_at_once * processes)) if records_at_once else 1
+    return [part(turn, rank, processes) for turn in np.array_split(rows, max(1, min(turns, len(rows) // processes)))]
 
 
 def train(build: Callable[[], nn.Module], loss: Callable, training: CorpusBatches, validation: CorpusBatches, *,
@@ -74,202 +80,265 @@ def train(build: Callable[[], nn.Module], loss: Callable, training: CorpusBatche
           resume: Path | None = None, about: dict | None = None) -> tuple[nn.Module, pd.DataFrame]:
     """Train a network with AdamW, a cosine learning rate that ends at 0, and gradient clipping.
 
+    With the setting `records_at_once` the gradients of parts of a batch are added up, which gives the gradient of the whole
+    batch.  Only with `period_choice` ``batch`` do the parts matter: periods are then common to a part, not to the batch.
+
     Parameters
     ----------
     build : callable
-        Makes the network; called with the random state seeded.
+        Makes the network, on the CPU; called with the random state seeded.
     loss : callable
-        ``loss(network, batch, progress)`` → scalar; `progress` runs from 0 to 1 over the training.
+        ``loss(network, batch, progress)`` → mean over the batch's records; `progress` runs from 0 to 1 over the training.
     training, validation : CorpusBatches
-        Validation never selects anything here: it is only reported.
+        Validation decides only when to stop early (setting `patience`) and which weights to keep (`keep`).
     resume : path, optional
-        File that holds the state of an interrupted run.  It is written after each epoch;
-        `save_checkpoint` removes it.
+        File that holds the state of an interrupted run.  It is written after each epoch, every `save_minutes` inside one, and
+        when the process is asked to stop; `tng.checkpoints.save_checkpoint` removes it.  Logs are written beside it.
     about : dict, optional
         What else decides the result (corpus, stations); a state with another one is not resumed.
 
     Returns
     -------
     network : nn.Module
-        In evaluation mode.
+        In evaluation mode; the same in all processes.
     history : DataFrame
-        A row an epoch: epoch, train, validation (mean losses), learning_rate.
+        A row an epoch: epoch, train, validation (mean losses), learning_rate.  ``attrs["kept_epoch"]`` is the epoch whose weights are
+        returned, ``attrs["effort"]`` what the training took.
 
     Raises
     ------
     TrainingError
-        If the loss is no longer a finite number, or `resume` holds another training.
+        If the loss is no longer a finite number, the process was asked to stop, a file cannot be written, or `resume` holds
+        another training.
+    KeyboardInterrupt
+        After Ctrl-C, when the state has been written.
     """
     device = fabric(settings)
-    forks = [device.device] if device.device.type == "cuda" else []
-    with torch.random.fork_rng(devices=forks):
-        torch.manual_seed(settings.seed)
-        with device.init_module():
-            network = build()
+    _check(training, validation, settings, label, device.world_size)
+    with arithmetic(settings), random_state(device.device, settings.seed):
+        with default_dtype(dtype_of(settings)):
+            network = build().to(dtype_of(settings))
+        known_by = identity(label, settings, network, epochs=epochs, learning_rate=learning_rate, steps=len(training), about=about)
+        if hasattr(network, "recompute"):
+            network.recompute = settings.recompute
+        if settings.compile:
+            getattr(network, "compile_blocks", network.compile)()
         optimiser = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=settings.weight_decay)
-        network, optimiser = device.setup(network, optimiser)
-        steps = len(training)
-        if steps == 0:
-            raise TrainingError(f"{label}: no training records; check the corpus' stations and its split")
-        weights = hashlib.sha256(b"".join(v.cpu().numpy().tobytes() for v in network.module.state_dict().values()))
-        identity = json.dumps({"label": label, "epochs": epochs, "learning_rate": learning_rate, "steps": steps,
-                               "start": weights.hexdigest(), "about": about, **settings.model_dump(mode="json")},
-                              sort_keys=True)
-        history = _resume(resume, identity, network.module, optimiser) if resume else []
-        bar = tqdm(total=epochs * steps, initial=len(history) * steps, desc=label, unit="step",
-                   disable=os.environ.get("TNG_PROGRESS") == "0")
-        for epoch in range(len(history), epochs):
-            rng = np.random.default_rng([settings.seed, epoch])
-            network.train()
-            losses, sizes = [], []
-            for step, batch in enumerate(training(rng)):
-                done = (epoch + step / steps) / epochs
-                rate = learning_rate * (1 + np.cos(np.pi * done)) / 2
-                optimiser.param_groups[0]["lr"] = rate
-                optimiser.zero_grad()
-                value = loss(network, device.to_device(batch), done)
-                if not torch.isfinite(value):
-                    raise TrainingError(f"{label}: the loss became {value.item()} in epoch {epoch + 1}; "
-                                        "try a lower learning rate, or look for broken records")
-                device.backward(value)
-                device.clip_gradients(network, optimiser, max_norm=settings.clip)
-                optimiser.step()
-                losses.append(value.item())
-                sizes.append(len(batch["x"]))
-                bar.update()
-                bar.set_postfix(loss=f"{losses[-1]:.3g}")
-            history.append({"epoch": epoch + 1, "train": float(np.average(losses, weights=sizes)),
-                            "validation": _mean_loss(network, loss, validation, device),
-                            "learning_rate": float(rate)})
-            if resume:
-                _save_state(resume, identity, network.module, optimiser, history)
-        bar.close()
-    return network.module.eval(), pd.DataFrame(history)
+        wrapped, optimiser = device.setup(network, optimiser)
+        state = State(Path(resume), known_by, network, optimiser, device.strategy.precision) if resume else None
+        loop = _Loop(device, wrapped, optimiser, loss, training, validation, epochs, learning_rate, settings, label, state)
+        loop.run()
+        return network.eval(), loop.history()
 
 
-def _mean_loss(network, loss, batches: CorpusBatches, device) -> float:
-    network.eval()
-    with torch.no_grad():
-        values = [(loss(network, device.to_device(batch), 1.0).item(), len(batch["x"])) for batch in batches(None)]
-    if not values:
-        return float("nan")
-    losses, sizes = zip(*values)
-    return float(np.average(losses, weights=sizes))
+def _check(training: CorpusBatches, validation: CorpusBatches, settings: Settings, label: str, processes: int) -> None:
+    if len(training) == 0:
+        raise TrainingError(f"{label}: no training records; check the corpus' stations and its split")
+    if len(validation) == 0 and (settings.patience or settings.keep == "best"):
+        raise TrainingError(f"{label}: no validation records (split dev), which the settings patience = {settings.patience} and keep = {settings.keep} "
+                            "need; set patience = 0 and keep = last, or add records of more earthquakes")
+    smallest = len(training.rows) // len(training)
+    if smallest < processes:
+        raise TrainingError(f"{label}: a batch has {smallest} records, which cannot be dealt out to {processes} processes; start fewer, or "
+                            f"set a larger batch (setting batch, now {settings.batch})")
 
 
-def _save_state(path: Path, identity: str, network: nn.Module, optimiser, history: list) -> None:
-    tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
-    for number, moments_ in optimiser.state_dict()["state"].items():
-        tensors.update({f"optimiser.{number}.{name}": value for name, value in moments_.items()})
-    tensors["random_state"] = torch.get_rng_state()
-    if torch.cuda.is_available():
-        tensors["cuda_random_state"] = torch.cuda.get_rng_state()
-    _write(path, tensors, {"identity": identity, "history": json.dumps(history)})
+class _Loop:
+    """The epochs and steps of one training; all processes go through them together."""
+
+    def __init__(self, device, network, optimiser, loss, training, validation, epochs, learning_rate, settings, label, state: State | None):
+        self.device, self.network, self.optimiser, self.loss = device, network, optimiser, loss
+        self.training, self.validation, self.epochs, self.learning_rate = training, validation, epochs, learning_rate
+        self.settings, self.label, self.state = settings, label, state
+        self.place, self.log, self.asked = Place(), None, Interruption()
+        self.scaled = getattr(device.strategy.precision, "scaler", None) is not None
+
+    def run(self) -> None:
+        if self.device.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device.device)
+        if self.state:
+            self.place = self.state.read()
+            on_first(self._open_log)
+        self.clock = self.saved = self.logged = time.monotonic()
+        with self.asked if self.state else nullcontext(), self._bar() as self.bar:
+            while not self._finished():
+                self._epoch()
+        if self.log:
+            self.log.close()
+        if self.settings.keep == "best":
+            self.network.module.load_state_dict(self.place.best)
+
+    def history(self) -> pd.DataFrame:
+        table, place = pd.DataFrame(self.place.history), self.place
+        table.attrs["kept_epoch"] = place.best_epoch() if self.settings.keep == "best" else place.epoch
+        device = self.device.device
+        table.attrs["effort"] = {
+            "records_per_s": place.records / place.step_seconds if place.step_seconds else None, "seconds": place.seconds,
+            "peak_memory_gib": max(row[0] for row in self._gathered(peak_memory_gib(device))), "processes": self.device.world_size,
+            "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type, "precision": self.settings.precision,
+            "parameters": sum(one.numel() for one in self.network.module.parameters())}
+        return table
+
+    # --- an epoch -----------------------------------------------------------------------------------
+
+    def _epoch(self) -> None:
+        groups, epoch = self._groups(), self.place.epoch
+        self.network.train()
+        for step in range(len(self.place.losses), len(groups)):
+            self._step(epoch, step, groups[step])
+        self.place.history.append({"epoch": epoch + 1, "train": float(np.average(self.place.losses, weights=[len(rows) for rows in groups])),
+                                   "validation": self._validate(epoch), "learning_rate": self._rate(epoch, len(groups) - 1)})
+        self.place.losses = []
+        if self.settings.keep == "best" and self.place.best_epoch() == epoch + 1:
+            self.place.best = {name: value.detach().cpu().clone() for name, value in self.network.module.state_dict().items()}
+        self._tick()
+        if self.log:
+            self.log.epoch(step=self.place.epoch * len(groups), **self.place.history[-1], seconds=self.place.seconds)
+        self._write(self._exchange(0.0)[1])
+
+    def _groups(self) -> list[np.ndarray]:
+        return self.training.groups(np.random.default_rng([self.settings.seed, self.place.epoch]))
+
+    def _rate(self, epoch: int, step: int) -> float:
+        return float(self.learning_rate * (1 + np.cos(np.pi * self._progress(epoch, step))) / 2)
+
+    def _progress(self, epoch: int, step: int) -> float:
+        return (epoch + step / len(self.training)) / self.epochs
+
+    def _finished(self) -> bool:
+        place, patience = self.place, self.settings.patience
+        return place.epoch >= self.epochs or bool(patience and place.history and place.epoch - place.best_epoch() >= patience)
+
+    # --- a step -------------------------------------------------------------------------------------
+
+    def _step(self, epoch: int, step: int, rows: np.ndarray) -> None:
+        started = time.monotonic()
+        rate = self.optimiser.param_groups[0]["lr"] = self._rate(epoch, step)
+        share = self._gradient(epoch, step, rows)
+        norm = self.device.clip_gradients(self.network, self.optimiser, max_norm=self.settings.clip, error_if_nonfinite=False)
+        self.optimiser.step()
+        loss, signal_number, due = self._exchange(float(share))             # the first wait for a GPU: by now it has all its work
+        if not math.isfinite(loss):
+            raise TrainingError(self._no_number("loss", loss, epoch, step, rows))
+        if not (self.scaled or math.isfinite(norm := float(norm))):         # a gradient scaler leaves such a step out
+            raise TrainingError(self._no_number("gradient", norm, epoch, step, rows))
+        self.place.losses.append(loss)
+        seconds = time.monotonic() - started
+        self.place.step_seconds, self.place.records = self.place.step_seconds + seconds, self.place.records + len(rows)
+        if self.log:
+            self.log.step(step=epoch * len(self.training) + step + 1, epoch=epoch + 1, loss=loss, learning_rate=rate, gradient_norm=float(norm),
+                          records_per_s=len(rows) / seconds, peak_memory_gib=peak_memory_gib(self.device.device))
+        self.bar.set_postfix(epoch=f"{epoch + 1}/{self.epochs}", loss=f"{loss:.3g}", refresh=False)
+        self.bar.update(len(rows))
+        if signal_number or due == STATE:
+            self._write(signal_number)
+        elif due == LOG:
+            self._write_log()
+
+    def _gradient(self, epoch: int, step: int, rows: np.ndarray) -> Tensor:
+        """Leave the gradient of a batch's mean loss in the network; return this process' share of that loss."""
+        device, count = self.device, self.device.world_size
+        turns = deal(rows, self.settings.records_at_once, device.global_rank, count)
+        self.optimiser.zero_grad()
+        share = 0.0
+        for own in turns:
+            weight = len(own) / len(rows)
+            with device.no_backward_sync(self.network, enabled=own is not turns[-1]):
+                with shared_batch():
+                    value = self.loss(self.network, self._on_device(self.training.read(own, epoch)), self._progress(epoch, step))
+                device.backward(value * (weight * count))                   # gradients are averaged over processes
+            share = share + value.detach() * weight
+        return share
+
+    def _validate(self, epoch: int) -> float:
+        """Mean loss over the validation records."""
+        count, total = self.device.world_size, 0.0
+        self.network.eval()
+        for rows in self.validation.groups(None):
+            dealt = len(rows) >= count                                      # else every process computes all of it
+            for own in deal(rows, self.settings.records_at_once, *((self.device.global_rank, count) if dealt else (0, 1))):
+                with torch.no_grad(), shared_batch() if dealt else nullcontext():
+                    value = self.loss(self.network, self._on_device(self.validation.read(own)), 1.0)
+                total += float(value) * len(own) / (1 if dealt else count)
+        if not len(self.validation):
+            return float("nan")
+        mean = self._exchange(total)[0] / len(self.validation.rows)
+        if not math.isfinite(mean):
+            raise TrainingError(f"{self.label}: the validation loss became {mean} in epoch {epoch + 1}. {self._broken(self.validation.rows)}"
+                                f"Try a lower learning rate. {self._before()}")
+        return mean
+
+    def _on_device(self, batch: dict) -> dict:
+        """The same batch with its tensors on the device; seeds are read on the CPU."""
+        return {name: self.device.to_device(value) if name in ("x", "station") else value for name, value in batch.items()}
+
+    # --- all processes ------------------------------------------------------------------------------
+
+    def _exchange(self, share: float) -> tuple[float, int, int]:
+        """Sum of a share over all processes, the signal by which any was asked to stop, and what is due to be written."""
+        now, due = time.monotonic(), 0
+        if self.log:
+            due = STATE if now - self.saved >= 60 * self.settings.save_minutes else LOG if now - self.logged >= LOG_EVERY_S else 0
+        shares, signals, dues = zip(*self._gathered(share, self.asked.signal, due))
+        return sum(shares), int(max(signals)), int(max(dues))
+
+    def _gathered(self, *numbers: float) -> list[list[float]]:
+        """Some numbers of each process."""
+        if self.device.world_size == 1:
+            return [list(numbers)]
+        return self.device.all_gather(torch.tensor(numbers, dtype=torch.float64, device=self.device.device)).tolist()
+
+    # --- files --------------------------------------------------------------------------------------
+
+    def _open_log(self) -> None:
+        self.log = RunLog(self.state.path, self.place.epoch * len(self.training) + len(self.place.losses))
+
+    def _write_log(self) -> None:
+        on_first(lambda: self.log.flush())
+        self.logged = time.monotonic()
+
+    def _write(self, signal_number: int) -> None:
+        """Write log and state, if there are any, and stop if a process was asked to."""
+        if not self.state:
+            return
+        self._tick()
+        self._write_log()
+        on_first(lambda: self.state.write(self.place))
+        self.saved = time.monotonic()
+        if not signal_number:
+            return
+        steps = len(self.place.losses)
+        where = f"after step {steps} of {len(self.training)} of epoch {self.place.epoch + 1}" if steps else f"after epoch {self.place.epoch}"
+        message = f"{self.label}: stopped {where} by {signal.Signals(signal_number).name}. Start it again with the same settings: it goes on from {self.state.path}"
+        raise KeyboardInterrupt(message) if signal_number == signal.SIGINT else TrainingError(message)
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        self.place.seconds, self.clock = self.place.seconds + now - self.clock, now
+
+    # --- words --------------------------------------------------------------------------------------
+
+    def _bar(self) -> tqdm:
+        all_rows, off = len(self.training.rows), os.environ.get("TNG_PROGRESS") == "0"
+        done = self.place.epoch * all_rows + sum(map(len, self._groups()[:len(self.place.losses)]))
+        return tqdm(total=self.epochs * all_rows, initial=done, desc=self.label, unit=" records", disable=off or self.device.global_rank > 0)
+
+    def _no_number(self, what: str, value: float, epoch: int, step: int, rows: np.ndarray) -> str:
+        return (f"{self.label}: the {what} became {value} in epoch {epoch + 1}, step {step + 1} of {len(self.training)}. {self._broken(rows)}"
+                f"Try a lower learning rate, or look for broken records. {self._before()}")
+
+    def _broken(self, rows: np.ndarray) -> str:
+        """Which records are to blame, or may be."""
+        corpus = self.training.corpus
+        broken = [row for row in rows if not np.isfinite(corpus.waveforms([row])).all()]
+        if broken:
+            return f"Not every sample is a number in row {_listed(broken)} of {corpus.folder}. "
+        return f"The records were rows {_listed(rows)} of {corpus.folder}. "
+
+    def _before(self) -> str:
+        path = self.state and self.state.path
+        return f"The last good state is still in {path}; delete it to start anew with other settings" if path and path.exists() else "No state was written"
 
 
-def _resume(path: Path, identity: str, network: nn.Module, optimiser) -> list:
-    """Load an interrupted training of the same settings; its history, or [] if there is none."""
-    if not path.exists():
-        return []
-    tensors, info = _read(path)
-    if info.get("identity") != identity:
-        raise TrainingError(f"{path} holds an interrupted training with other settings; finish it with the "
-                            "same settings, or delete the file to start anew")
-    try:
-        network.load_state_dict({name[len("network."):]: value for name, value in tensors.items()
-                                 if name.startswith("network.")})
-    except RuntimeError:
-        raise TrainingError(f"{path} holds an interrupted training of another network; delete the file to start "
-                            "anew") from None
-    state: dict[int, dict] = {}
-    for name, value in tensors.items():
-        if name.startswith("optimiser."):
-            _, number, key = name.split(".")
-            state.setdefault(int(number), {})[key] = value
-    optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
-    torch.set_rng_state(tensors["random_state"])
-    if "cuda_random_state" in tensors and torch.cuda.is_available():
-        torch.cuda.set_rng_state(tensors["cuda_random_state"])
-    return json.loads(info["history"])
-
-
-# --- checkpoints ----------------------------------------------------------------------------------
-
-def _write(path: Path, tensors: dict[str, Tensor], info: dict[str, str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, part, metadata=info)
-    os.replace(part, path)
-
-
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    try:
-        with safe_open(path, "pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
-    except (SafetensorError, OSError) as problem:
-        raise TrainingError(f"{path}: no readable checkpoint ({problem}); train again or fetch it anew") from None
-
-
-def save_checkpoint(path: Path, network: nn.Module, settings: Settings, *, stations: list[str], corpus: Corpus,
-                    history: pd.DataFrame, extra: dict[str, Tensor] | None = None,
-                    generates_for: list[str] | None = None, finished: Path | None = None) -> None:
-    """Write weights as ``<path>.safetensors`` and what they are as ``<path>.json``.
-
-    The JSON is written last, so weights without it are an unfinished checkpoint.  `extra` holds tensors
-    that go with the network, such as the standard deviation of its latent codes.  `stations` are those the
-    network can tell apart, `generates_for` those it may generate for (the same, unless it tells none apart).
-    `finished` is the state that training left for resuming; it is no longer needed.
-    """
-    path = Path(path)
-    tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
-    tensors.update({f"extra.{name}": value for name, value in (extra or {}).items()})
-    info = {
-        "network": type(network).__name__, "arguments": network.arguments, "stations": list(stations),
-        "generates_for": list(stations if generates_for is None else generates_for),
-        "settings": settings.model_dump(mode="json"), "corpus": corpus.fingerprint,
-        "sampling_rate_hz": corpus.sampling_rate_hz, "history": history.to_dict("list"),
-        "versions": {"tng": __version__, "torch": torch.__version__, "numpy": np.__version__,
-                     "python": platform.python_version()},
-    }
-    path.with_suffix(".json").unlink(missing_ok=True)
-    _write(path.with_suffix(".safetensors"), tensors, {"format": "tng checkpoint 1"})
-    part = path.with_suffix(".json.part")
-    part.write_text(json.dumps(info, indent=1))
-    os.replace(part, path.with_suffix(".json"))
-    if finished:
-        finished.unlink(missing_ok=True)
-
-
-def load_checkpoint(path: Path, network_class: type[nn.Module]):
-    """Read a checkpoint: the network in evaluation mode, its description, and its extra tensors.
-
-    Raises
-    ------
-    TrainingError
-        If it is missing, incomplete, or of another network.
-    """
-    path = Path(path).with_suffix(".json")
-    try:
-        info = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise TrainingError(f"{path}: no such checkpoint") from None
-    except ValueError as problem:
-        raise TrainingError(f"{path}: not a checkpoint's description ({problem})") from None
-    if not isinstance(info, dict) or "arguments" not in info:
-        raise TrainingError(f"{path}: not a checkpoint's description (no network in it)")
-    if info.get("network") != network_class.__name__:
-        raise TrainingError(f"{path}: holds a {info.get('network')}, not a {network_class.__name__}")
-    tensors, _ = _read(path.with_suffix(".safetensors"))
-    weights = {name[len("network."):]: value for name, value in tensors.items() if name.startswith("network.")}
-    try:
-        with torch.random.fork_rng(devices=[]):
-            network = network_class(**info["arguments"])
-    except TypeError as problem:
-        raise TrainingError(f"{path}: its network has other arguments than this version's ({problem})") from None
-    network.to(next(iter(weights.values())).dtype)
-    try:
-        network.load_state_dict(weights)
-    except RuntimeError as problem:
-        raise TrainingError(f"{path}: weights and description do not belong together ({problem})") from None
-    extra = {name[len("extra."):]: value for name, value in tensors.items() if name.startswith("extra.")}
-    return network.eval(), info, extra
+def _listed(rows) -> str:
+    return ", ".join(map(str, rows[:LISTED])) + (f" and {len(rows) - LISTED} more" if len(rows) > LISTED else "")
