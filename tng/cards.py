@@ -203,7 +203,9 @@ def _use(path: Path, info: Mapping) -> list[str]:
         return ["It makes no records by itself; the next training starts from it."] if info.get("training") == "phase0-described" else []
     run = f"runs/{path.parent.name}" if path.parent.parent.name == "runs" else path.parent.name or "."
     options = f"--run {_quoted(run)}" + ("" if model == "timesnet-gen" else f" --model {model}")
-    return ["In the folder that holds the run's:" if "/" not in run else "",
+    where = "the folder above the run's" if "/" not in run else "the folder of `runs`"
+    more = "; `--corpus` names the run's corpus if it is elsewhere" if _mixes(info) else ""
+    return [f"From {where}{more}:",
             _code(f"tng generate {options} --station {_quoted(station)} -n 50\n"
                   f"tng release {options} --into {model}.safetensors      # one small file that needs neither run nor corpus", "bash")]
 
@@ -213,6 +215,9 @@ def _settings(info: Mapping) -> str:
     given, training = info.get("settings") or {}, str(info.get("training") or "")
     fields = config.Settings.model_fields
     others = {"phase0_", "phase1_", "vae_"} - {f"{training.partition('-')[0]}_"}
+    others |= {"latent", "decoder_"} if not training.endswith("-described") else set()
+    others |= {"records_per_", "random_"} if not (info.get("corpus_about") or {}).get("synthetic") else set()
+    others |= {"d_", "top_k", "num_kernels", "blocks", "dropout", "period_", "loss", "noise_"} if training == "vae" else set()
     rows = [(f"`{name}`", value, fields[name].description if name in fields else "") for name, value in sorted(given.items())
             if name not in config.HOW and not name.startswith(tuple(others))]
     mixing = [(f"`{name}`", value, "of mixing, as released") for name, value in sorted(_mixing(info).items())] if info.get("released") else []

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from tng import __version__, cli_models
+from tng import __version__, cli_models, cli_train
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
                   help="Site-specific strong-motion generation: from records to a corpus, from a corpus to new records.")
@@ -210,9 +210,11 @@ def score(real: Annotated[Path, typer.Argument(help="Recorded records: a corpus,
           station: Annotated[list[str] | None, typer.Option(help="Only this station; can be repeated.")] = None,
           band_hz: Annotated[tuple[float, float] | None, typer.Option(metavar="LOW HIGH", help="Where f0 is looked for; 1 20 if the rate holds it.")] = None,
           into: Annotated[list[Path] | None, typer.Option(help="Write the whole board: .csv, .json, .html or .png; can be repeated.")] = None,
+          card: Annotated[list[Path] | None, typer.Option(help="Put the scores into this model card or the card of this checkpoint; can be repeated.")] = None,
           intervals: Annotated[bool, typer.Option("--intervals", help="Print 95 % intervals too.")] = False,
           draws: Annotated[int, typer.Option(min=20, help="Bootstrap samples, and pairs of real sets.")] = 400, seed: Seed = 0) -> None:
     """Score records of any generator against recorded ones: the paper's NCC and what an engineer needs beside it."""
+    from tng import cards
     from tng.scoring import tables
     from tng.scoring.board import scoreboard
 
@@ -222,6 +224,8 @@ def score(real: Annotated[Path, typer.Argument(help="Recorded records: a corpus,
     typer.echo(tables.as_text(board, intervals=intervals))
     for path in into or ():
         typer.echo(f"written: {tables.save(board, path)}")
+    for path in card or ():
+        typer.echo(f"written: {cards.add_scores(path, board)}")
 
 
 def _named(paths: list[str]) -> dict[str, Path]:
@@ -270,10 +274,11 @@ def main() -> None:
     """Run the command; the library's own errors become one message, not a traceback."""
     try:
         app()
-    except (ValueError, RuntimeError) as problem:
-        if not type(problem).__module__.startswith("tng.") and type(problem) is not ValueError:
+    except (ValueError, RuntimeError, OSError) as problem:
+        if not type(problem).__module__.startswith("tng.") and type(problem) is not ValueError and not isinstance(problem, OSError):
             raise
-        typer.echo(f"Error: {problem}", err=True)
+        where = "" if cli_train.first() else " in one of the processes"
+        typer.echo(f"Error{where}: {problem}", err=True)
         sys.exit(1)
 
 

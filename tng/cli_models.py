@@ -55,8 +55,8 @@ def generate(station: Annotated[list[str], typer.Option(help="Station code; can 
         raise ValueError(f"--format {form}: there are corpus, {', '.join(writers.FORMATS)}")
     options = {name: value for name, value in (("records_to_mix", records_to_mix), ("mixing", mixing), ("alpha", alpha),
                                                ("replacement", replacement), ("noise", noise)) if value is not None}
-    generator, source = _generator(model, run, corpus, checkpoint, options)
-    _place(generator, device, batch)
+    generator, source = _generator(model, run, corpus, checkpoint, device, station, options)
+    _batches(generator, batch)
     stations = list(dict.fromkeys(_known_station(code, generator.stations, source) for code in station))
     targets = {into: stations} if into else {Path("generated") / (code if form == "corpus" else f"{code}-{form}"): [code] for code in stations}
     if form == "corpus":
@@ -72,7 +72,8 @@ def generate(station: Annotated[list[str], typer.Option(help="Station code; can 
         typer.echo(f"{count} generated records for {', '.join(codes)} in {folder}")
 
 
-def _generator(model: str | None, run: Path | None, corpus: Path | None, checkpoint: Path | None, options: dict):
+def _generator(model: str | None, run: Path | None, corpus: Path | None, checkpoint: Path | None, device: str,
+               stations: Sequence[str], options: dict):
     """The generator that was asked for, and what it is made from, in words."""
     from tng import runs
 
@@ -81,32 +82,39 @@ def _generator(model: str | None, run: Path | None, corpus: Path | None, checkpo
         allowed = runs.GENERATORS if not options else [name for name in runs.TRAINED if name != "vae"]
         if model in runs.GENERATORS and model not in allowed and not (model in runs.NULLS and set(options) == {"records_to_mix"}):
             raise ValueError(f"--model {model} mixes no codes, so it takes no {', '.join(options)}")
-        return runs.load_generator(model, run, corpus, **options), f"{model} of {short((run or runs.runs_folder() / 'quick').resolve())}"
+        where = {"device": _device(device)} if model in runs.TRAINED else {}
+        return runs.load_generator(model, run, corpus, **where, **options), f"{model} of {short((run or runs.runs_folder() / 'quick').resolve())}"
     from tng.corpus import Corpus
     from tng.released import load_released
 
     if model or run:
         raise ValueError("--checkpoint names the whole generator: leave --run and --model out")
-    return load_released(checkpoint, None if corpus is None else Corpus.open(corpus), **options), checkpoint.name
+    records = None if corpus is None else Corpus.open(corpus)
+    return load_released(checkpoint, records, device=_device(device), stations=stations, **options), checkpoint.name
 
 
-def _place(generator, device: str, batch: int | None) -> None:
-    """Put the generator's network, if it has one, on a device; `batch` records at a time go through it."""
-    network = getattr(generator, "network", None)
-    if batch is not None:
-        if batch < 1:
-            raise ValueError(f"--batch {batch}: at least one record at a time")
-        generator.batch = batch
-    if network is None:
+def _batches(generator, batch: int | None) -> None:
+    """How many records go through the network at a time; only where the records do not depend on it."""
+    if batch is None:
         return
+    if batch < 1:
+        raise ValueError(f"--batch {batch}: at least one record at a time")
+    if not hasattr(generator, "batch"):
+        raise ValueError(f"--batch: {generator.name} does not take it; leave it out")
+    generator.batch = batch
+
+
+def _device(name: str) -> str:
+    """Where the network computes; it must be usable."""
     import torch
 
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        network.to(device)
-    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as problem:
-        raise ValueError(f"--device {device}: cannot be used here ({str(problem).splitlines()[0]}); auto and cpu always can") from None
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as problem:
+        raise ValueError(f"--device {name}: cannot be used here ({str(problem).splitlines()[0]}); auto and cpu always can") from None
+    return name
 
 
 def _known_station(code: str, known: Sequence[str], source: str) -> str:
@@ -119,8 +127,9 @@ def _known_station(code: str, known: Sequence[str], source: str) -> str:
         typer.echo(f"{source} knows no station {code}; taking {code}-like, the synthetic station that was made like it", err=True)
         return f"{code}-like"
     listed = ", ".join(list(known)[:MOST_LISTED]) + (f" and {len(known) - MOST_LISTED} more" if len(known) > MOST_LISTED else "")
-    hint = config.nearest(code, known)
-    raise ValueError(f"no station {code!r} in {source}: {hint if hint.startswith('did') else ''} It makes records for {listed}".replace(":  It", "; it"))
+    close = config.nearest(code, known)
+    hint = f" {close}" if close.startswith("did you mean") else ""
+    raise ValueError(f"no station {code!r} here.{hint} Records can be made for {listed} ({source})")
 
 
 # --- release and import -----------------------------------------------------------------------------------

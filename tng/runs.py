@@ -269,6 +269,7 @@ def load_generator(model: str, folder: Path | None = None, corpus_folder: Path |
     ----------
     options
         For latent mixing: records_to_mix, noise, mixing, alpha, replacement; those not given are the run's.
+        For networks: device, where they compute; default the CPU.
 
     Raises
     ------
@@ -296,6 +297,7 @@ def _trained_generator(model: str, run: Run, options: dict):
 
     checkpoint, name = TRAINED[model]
     network, info, _ = load_checkpoint(run.need(checkpoint), SpectrogramVAE if model == "vae" else TimesNetGen)
+    network.to(options.pop("device", "cpu"))
     if model == "vae":
         return VAEGenerator(network, info["stations"], info["sampling_rate_hz"])
     records = Corpus.open(run.need("corpus"))
