@@ -123,7 +123,7 @@ class Bank:
                         decoded: bool | None = None) -> Bank:
         """The public code's latent bank: arrays latents_X (N, T, d), means_X and stdev_X (N, 1 or T, 3) for each station X.
 
-        Codes are read and decoded a few records at a time.  `stations` default to all in the file.  The file does not name
+        Codes are read and decoded a few records at a time.  `stations` default to all in the file; a network that numbers its stations needs them named.  The file does not name
         its records: they are called ``latents_X[0]`` and so on.
 
         Raises
@@ -136,6 +136,8 @@ class Bank:
             held = [name.removeprefix("latents_") for name in file.names if name.startswith("latents_")]
             if not held:
                 raise BankError(f"{path}: no arrays called latents_…; this is no latent bank of the public code")
+            if stations is None and network.arguments["stations"]:
+                raise BankError(f"{path}: the network numbers its stations, the file does not: name them in the network's order")
             stations = held if stations is None else list(stations)
             for station in stations:
                 if station not in held:
@@ -216,7 +218,7 @@ def _public(file: Npz, station: str, network: TimesNetGen) -> Iterable[Part]:
         found = file.shape(other)
         if len(found) != 3 or found[0] != shape[0] or found[1] not in (1, network.arguments["samples"]) or found[2] != 3:
             raise BankError(f"{file.path}: array {other} is of shape {found}; ({shape[0]}, 1, 3) is needed")
-        steps = np.concatenate([block[:, 0, :] for block in file.rows(other)])
+        steps = np.concatenate([block[:, 0, :].copy() for block in file.rows(other)])      # a view would keep its block
         levels.append(_as(steps, network, f"{file.path}: array {other}")[:, :, None])
     if (levels[1] <= 0).any():
         raise BankError(f"{file.path}: array stdev_{station} holds scales of 0 or less; they are divisors and must be positive")

@@ -86,16 +86,17 @@ def _weights(rng: np.random.Generator, n: int, k: int, kind: str, alpha: float) 
     return w / np.linalg.norm(w, axis=1, keepdims=True)
 
 
-def level(mean: np.ndarray, scale: np.ndarray, weights: np.ndarray, mixing: str) -> tuple[np.ndarray, np.ndarray]:
+def level(mean: np.ndarray, scale: np.ndarray, weights: np.ndarray | None = None, *,
+          unit_norm: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Mean and scale (..., 3, 1) of a mixture, from those of its records (..., k, 3, 1) and their weights (..., k).
 
-    Weights with sum 1 average means and scales as they average the records.  Weights of either sign cannot: a mixture of unit
-    norm gets the geometric mean of the k scales and the mean 0, as the mixture of recorded accelerograms does
-    (:class:`tng.generators.nulls.UnitNormMix`).
+    Weights with sum 1 average means and scales as they average the records; None is the plain average.  Weights of either
+    sign cannot: a mixture of unit norm gets the geometric mean of the k scales and the mean 0, as the mixture of recorded
+    accelerograms does (:class:`tng.generators.nulls.UnitNormMix`).
     """
-    if mixing == "uniform":
-        return mean.mean(axis=-3), scale.mean(axis=-3)
-    if mixing == "unit-norm":
+    if unit_norm:
         return np.zeros_like(mean[..., 0, :, :]), np.exp(np.log(scale).mean(axis=-3))
+    if weights is None:
+        return mean.mean(axis=-3), scale.mean(axis=-3)
     shares = weights[..., None, None].astype(scale.dtype)
     return (shares * mean).sum(axis=-3), (shares * scale).sum(axis=-3)

@@ -77,12 +77,12 @@ class RecordAverage:
         """
         x, mean, scale = standardised(x)
         if weights is None:
-            mixed, kind = x.mean(axis=0), "uniform"
+            mixed = x.mean(axis=0)
         elif centre is None:
-            mixed, kind = np.tensordot(weights, x, axes=1), "dirichlet"
+            mixed = np.tensordot(weights, x, axes=1)
         else:
-            mixed, kind = centre + np.tensordot(weights, x - centre, axes=1), "unit-norm"
-        mean, scale = mixtures.level(mean, scale, weights, kind)
+            mixed = centre + np.tensordot(weights, x - centre, axes=1)
+        mean, scale = mixtures.level(mean, scale, weights, unit_norm=centre is not None)
         return mixed * scale + mean
 
 

@@ -80,10 +80,11 @@ class LatentMixing:
     def mix(self, station: str, rows: np.ndarray, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Mixtures (n, 3, T) [cm/s²] of the station's records `rows` (n, k), numbered as in the bank, with `weights` (n, k)."""
         like = self.network.position
+        unit_norm = self.mixing == "unit-norm"
         mean, scale = (self._on_device(value) for value in mixtures.level(
-            self.bank.mean[station].numpy()[rows], self.bank.scale[station].numpy()[rows], weights, self.mixing))
+            self.bank.mean[station].numpy()[rows], self.bank.scale[station].numpy()[rows], weights, unit_norm=unit_norm))
         content = self.bank.content[station].to(like)
-        centre = content.mean(dim=0) if self.mixing == "unit-norm" else None
+        centre = content.mean(dim=0) if unit_norm else None
         spread = self.noise * self.bank.noise_std[station].to(like)
         made = np.empty((len(rows), 3, self.network.arguments["samples"]), dtype=mean.cpu().numpy().dtype)
         for start in range(0, len(rows), AT_ONCE):
