@@ -189,7 +189,8 @@ def test_a_bank_knows_its_network(data):
     nameless = Bank.from_tensors(held.tensors(), {**held.about(), "network": ""})
     LatentMixing(network(seed=1), nameless)                        # not known to be another one
     for other, message in ((network(samples=300), "made by another network: .* needs \\(3, 300\\)"),
-                           (network(d_model=5), "noise of 4 channels"), (network(stations=3), "tells 3 stations apart"), (described(), "decoder is not linear")):
+                           (network(d_model=5), "noise of 4 channels"),
+                           (network(stations=3), "tells 3 stations apart"), (described(), "decoder is not linear")):
         with pytest.raises(BankError, match=message):
             LatentMixing(other, nameless)
 

@@ -123,8 +123,8 @@ class Bank:
                         decoded: bool | None = None) -> Bank:
         """The public code's latent bank: arrays latents_X (N, T, d), means_X and stdev_X (N, 1 or T, 3) for each station X.
 
-        Codes are read and decoded a few records at a time.  `stations` default to all in the file; a network that numbers its stations needs them named.  The file does not name
-        its records: they are called ``latents_X[0]`` and so on.
+        Codes are read and decoded a few records at a time.  `stations` default to all in the file; a network that numbers its
+        stations needs them named.  The file does not name its records: they are called ``latents_X[0]`` and so on.
 
         Raises
         ------
