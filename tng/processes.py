@@ -21,6 +21,14 @@ class TrainingError(RuntimeError):
     """Training or a checkpoint cannot go on; the message says why and what to do."""
 
 
+class Stopped(TrainingError):
+    """A training was asked to stop by the signal of that number, and has written the state from which it goes on."""
+
+    def __init__(self, message: str, signal: int):
+        super().__init__(message)
+        self.signal = signal
+
+
 def dtype_of(settings: Settings) -> torch.dtype:
     """Of weights and records; autocast does the rest."""
     return torch.float64 if settings.precision == "64-true" else torch.float32
@@ -50,7 +58,7 @@ def fabric(settings: Settings):
         warnings.filterwarnings("ignore", message="The `srun` command is available")        # not every command on a cluster is a job
         devices, nodes = _places(settings)
         several = devices * nodes > 1
-        strategy = DDPStrategy(broadcast_buffers=False, gradient_as_bucket_view=True) if several else "auto"
+        strategy = DDPStrategy(gradient_as_bucket_view=True) if several else "auto"
         try:
             made = Fabric(accelerator=kind, devices=devices, num_nodes=nodes, strategy=strategy, **_precision(settings.precision, kind))
             if several:
@@ -174,6 +182,16 @@ def from_first(work: Callable):
 def on_first(work: Callable[[], None]) -> None:
     """Let the first process do something, such as writing a file; the others wait, and fail with it."""
     together(work if processes()[0] == 0 else lambda: None)
+
+
+def gathered(numbers: list[float], device: torch.device) -> list[list[float]]:
+    """Some numbers of each process."""
+    if processes()[1] == 1:
+        return [numbers]
+    own = torch.tensor(numbers, dtype=torch.float64, device=device)
+    every = [torch.empty_like(own) for _ in range(processes()[1])]
+    distributed.all_gather(every, own)
+    return torch.stack(every).tolist()
 
 
 def peak_memory_gib(device: torch.device) -> float:

@@ -10,6 +10,7 @@ import math
 import os
 import signal
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -23,7 +24,8 @@ from tqdm import tqdm
 from tng.config import Settings
 from tng.corpus import Corpus
 from tng.dealing import part, record_seeds, shared_batch
-from tng.processes import TrainingError, arithmetic, default_dtype, dtype_of, fabric, on_first, peak_memory_gib, random_state
+from tng.processes import (Stopped, TrainingError, arithmetic, default_dtype, dtype_of, fabric, gathered, on_first, peak_memory_gib,
+                           random_state)
 from tng.resuming import Interruption, Place, State, identity
 from tng.runlog import RunLog
 
@@ -127,7 +129,9 @@ def train(build: Callable[[], nn.Module], loss: Callable, training: CorpusBatche
         wrapped, optimiser = device.setup(network, optimiser)
         state = State(Path(resume), known_by, network, optimiser, device.strategy.precision) if resume else None
         loop = _Loop(device, wrapped, optimiser, loss, training, validation, epochs, learning_rate, settings, label, state)
-        loop.run()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")      # of 1×1 convolutions, harmless
+            loop.run()
         return network.eval(), loop.history()
 
 
@@ -174,7 +178,7 @@ class _Loop:
         device = self.device.device
         table.attrs["effort"] = {
             "records_per_s": place.records / place.step_seconds if place.step_seconds else None, "seconds": place.seconds,
-            "peak_memory_gib": max(row[0] for row in self._gathered(peak_memory_gib(device))), "processes": self.device.world_size,
+            "peak_memory_gib": max(peak for peak, in gathered([peak_memory_gib(device)], device)), "processes": self.device.world_size,
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type, "precision": self.settings.precision,
             "parameters": sum(one.numel() for one in self.network.module.parameters())}
         return table
@@ -279,14 +283,8 @@ class _Loop:
         now, due = time.monotonic(), 0
         if self.log:
             due = STATE if now - self.saved >= 60 * self.settings.save_minutes else LOG if now - self.logged >= LOG_EVERY_S else 0
-        shares, signals, dues = zip(*self._gathered(share, self.asked.signal, due))
+        shares, signals, dues = zip(*gathered([share, self.asked.signal, due], self.device.device))
         return sum(shares), int(max(signals)), int(max(dues))
-
-    def _gathered(self, *numbers: float) -> list[list[float]]:
-        """Some numbers of each process."""
-        if self.device.world_size == 1:
-            return [list(numbers)]
-        return self.device.all_gather(torch.tensor(numbers, dtype=torch.float64, device=self.device.device)).tolist()
 
     # --- files --------------------------------------------------------------------------------------
 
@@ -310,7 +308,7 @@ class _Loop:
         steps = len(self.place.losses)
         where = f"after step {steps} of {len(self.training)} of epoch {self.place.epoch + 1}" if steps else f"after epoch {self.place.epoch}"
         message = f"{self.label}: stopped {where} by {signal.Signals(signal_number).name}. Start it again with the same settings: it goes on from {self.state.path}"
-        raise KeyboardInterrupt(message) if signal_number == signal.SIGINT else TrainingError(message)
+        raise KeyboardInterrupt(message) if signal_number == signal.SIGINT else Stopped(message, signal_number)
 
     def _tick(self) -> None:
         now = time.monotonic()
