@@ -52,6 +52,7 @@ class Settings(BaseModel):
     records_at_once: int = Field(0, ge=0, description="records a pass through the network, gradients are added up; 0: the whole batch")
     phase0_epochs: int = Field(12, ge=1, description="passes over the other stations' records")
     phase0_learning_rate: float = Field(3e-2, gt=0, description="at the start; it ends at 0")
+    described_learning_rate: float = Field(1e-2, gt=0, description="the same for the described network, which is deeper")
     phase1_records: Literal["stations", "others"] = Field(
         "stations", description="Phase 1 on the stations to generate for, as the paper says, or on the others, as its code does")
     phase1_epochs: int = Field(4, ge=1, description="passes over the stations' own records")
@@ -103,7 +104,7 @@ class Settings(BaseModel):
 PAPER = dict(
     sampling_rate_hz=100.0, random_stations=200, records_per_random_station=100,
     d_model=128, d_ff=256, num_kernels=6,
-    loss="raw", batch=32, phase0_epochs=50, phase0_learning_rate=3e-4, phase1_epochs=10,
+    loss="raw", batch=32, phase0_epochs=50, phase0_learning_rate=3e-4, described_learning_rate=3e-4, phase1_epochs=10,
     phase1_learning_rate=1e-4, precision="32-true", device="auto",
     vae_epochs=100, vae_learning_rate=1e-3, vae_latent=32, vae_channels=64,
 )

@@ -84,8 +84,8 @@ def phase0(corpus: Corpus, settings: Settings, stations: list[str], resume: Path
     network, history = train(
         lambda: TimesNetGen(**arguments), reconstruction_loss(settings),
         CorpusBatches(corpus, rows, settings), CorpusBatches(corpus, corpus.select(others, "dev"), settings),
-        epochs=settings.phase0_epochs, learning_rate=settings.phase0_learning_rate, settings=settings,
-        label="Phase 0, described" if described else "Phase 0", resume=resume,
+        epochs=settings.phase0_epochs, settings=settings, resume=resume, label="Phase 0, described" if described else "Phase 0",
+        learning_rate=settings.described_learning_rate if described else settings.phase0_learning_rate,
         about={"corpus": corpus.fingerprint, "stations": stations})
     return network, history, latent_std(network, corpus, rows, settings)
 

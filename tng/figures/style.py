@@ -14,6 +14,7 @@ COLOURS = {                              # told apart with any colour vision, no
     "held-out": (0.1, 0.1, 0.1),
     "training": "#b0b0b0",
     "TimesNet-Gen": PALETTE[0],
+    "described": "#0b5d66",
     "zero-shot": PALETTE[2],
     "VAE": PALETTE[1],
     "average": PALETTE[4],
@@ -27,11 +28,11 @@ COLOURS = {                              # told apart with any colour vision, no
     "E": PALETTE[0], "N": PALETTE[1], "Z": PALETTE[2],
 }
 DASHES = {                               # the second channel; solid: records, and generators with a network
-    "training": (0, (1, 1)), "zero-shot": (0, (6, 1, 1, 1)), "average": "--", "replay": ":", "unit-norm mix": (0, (3, 1, 1, 1)),
+    "training": (0, (1, 1)), "described": (0, (8, 1)), "zero-shot": (0, (6, 1, 1, 1)), "average": "--", "replay": ":", "unit-norm mix": (0, (3, 1, 1, 1)),
     "phase-randomised": "-.", "phase + envelope": (0, (4, 1, 1, 1, 1, 1)), "stochastic": (0, (5, 2)),
 }
 MARKERS = {
-    "held-out": "o", "training": "+", "TimesNet-Gen": "^", "zero-shot": "v", "VAE": "s", "average": "D", "replay": "x",
+    "held-out": "o", "training": "+", "TimesNet-Gen": "^", "described": "H", "zero-shot": "v", "VAE": "s", "average": "D", "replay": "x",
     "unit-norm mix": "P", "phase-randomised": "<", "phase + envelope": ">", "stochastic": "*", "reconstruction": "d",
 }
 OTHER = "#117733", "-", "h"              # of a generator that nobody knows
