@@ -202,6 +202,13 @@ def test_training_repeats_and_sees_no_test_events(data, trained, tmp_path):
     assert not equal(train_vae(data, settings(seed=1), STATIONS)[0], trained)
 
 
+def test_parts_of_a_batch_train_as_the_batch(data, trained):
+    """So do several processes, which take such parts."""
+    in_parts, _ = train_vae(data, settings(records_at_once=2), STATIONS)
+    for name, value in in_parts.state_dict().items():
+        torch.testing.assert_close(value, trained.state_dict()[name], rtol=1e-9, atol=1e-11)
+
+
 def test_what_cannot_be_trained(data, tmp_path):
     with pytest.raises(GeneratorError, match="shorter than the VAE's windows of 128"):
         train_vae(corpus.write([Record(r.data[:, :100], RATE_HZ, r.station, r.event) for r in bursts()], tmp_path / "short"), settings(), STATIONS)
