@@ -129,7 +129,7 @@ def test_stations_matter_once_they_are_learned(network, x):
 
 
 def test_decoding_an_average_is_averaging_what_is_decoded(network, x):
-    """Equation (7) is affine and the weights sum to one, so equation (10) is an average; for any weights."""
+    """Equation (7) is affine and the weights sum to one, so equation (11) is an average; for any weights."""
     with torch.no_grad():
         z, mean, scale = network.encode(x)
         generated = network.decode(*(v.mean(dim=0, keepdim=True) for v in (z, mean, scale)))[0]

@@ -16,7 +16,7 @@ from tng.training import CorpusBatches, TrainingError, fabric, train
 
 
 def reconstruction_loss(settings: Settings, noise_std: Tensor | None = None) -> Callable:
-    """Mean squared error between records and their reconstruction; equation (8).
+    """Mean squared error between records and their reconstruction; equation (9).
 
     `standardised` compares records divided by their own scale, so that weak and strong ones count the
     same; `raw` compares cm/s², as published, where the strongest records decide.
@@ -33,7 +33,7 @@ def reconstruction_loss(settings: Settings, noise_std: Tensor | None = None) -> 
 
 
 def latent_std(network: TimesNetGen, corpus: Corpus, rows, settings: Settings, stations: list[str] | None = None) -> Tensor:
-    """Standard deviation over records of the time-mean latent code, shape (code_width,); equation (9).
+    """Standard deviation over records of the time-mean latent code, shape (code_width,); equation (10).
 
     This is the paper's noise level.  Records are encoded in batches, as in training.  The setting
     `noise_estimate` chooses between the exact value and that of the public code, which comes out lower.

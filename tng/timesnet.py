@@ -130,7 +130,7 @@ class TimesBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """A code of `latent` numbers every `stride` samples, (B, ceil(T / stride), latent), and back to (B, T, d)."""
+    """A code of `latent` numbers every `stride` samples, (B, ceil(T / stride), latent), and back to (B, T, d); equation (8)."""
 
     def __init__(self, samples: int, d_model: int, latent: int, stride: int):
         super().__init__()

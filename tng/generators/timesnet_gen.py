@@ -16,7 +16,7 @@ from tng.timesnet import TimesNetGen, each_alone
 
 
 class LatentMixing:
-    """Mixtures of k records' codes with Gaussian noise; equation (10) of the method page.
+    """Mixtures of k records' codes with Gaussian noise; equation (11) of the method page.
 
     Parameters
     ----------
