@@ -86,3 +86,21 @@ def test_described_network_has_a_bottleneck_and_decoder_blocks() -> None:
     assert {"bottleneck", "decoder_blocks.0", "decoder_blocks.1"} <= set(count)
     assert cost["decoder_blocks.0"] == cost["blocks.0"] > 0.99 * cost["total"] / 4
     assert (1, 750, 32) in [out for _, _, out in flops.shapes(network, record(), station)]
+
+
+def test_kept_for_backward_by_hand() -> None:
+    """A linear layer keeps its input, tanh its output; weights are there anyway."""
+    network = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 2))
+    assert flops.kept_for_backward(network, torch.randn(7, 3)) == 4 * 7 * (3 + 5)
+    assert flops.kept_for_backward(network.to("meta"), torch.empty(7, 3, device="meta")) == 4 * 7 * (3 + 5)
+
+
+def test_a_training_step_at_the_papers_size_keeps_few_gigabytes() -> None:
+    """The merged kernels, and in each branch what goes into and comes out of the GELU and the last convolution."""
+    network, x = paper_network(), torch.empty(32, 3, 6000, device="meta")
+    whole = flops.kept_for_backward(network, x)
+    branch = 4 * 6000 * (2 * 256 + 128)                             # around the GELU, and the output that is weighted
+    kernels = 4 * 128 * 256 * 121
+    assert 32 * 4 * branch + 8 * kernels < whole < 1.4 * (32 * 4 * branch + 8 * kernels)
+    network.recompute = True
+    assert flops.kept_for_backward(network, x) < 0.5 * whole

@@ -1,4 +1,4 @@
-"""What a network is made of and what it costs: shapes, parameters and floating-point operations of its parts.
+"""What a network is made of and what it costs: shapes, parameters, floating-point operations, memory of a training step.
 
 All of it is found by running the network, on the meta device if need be, where tensors have shapes but no numbers, so
 that a network of any size costs nothing.  A multiplication and an addition are two operations; convolutions and matrix
@@ -75,6 +75,28 @@ def flops(network: nn.Module, *inputs: Tensor, backward: bool = False, **named: 
         if not any(name.startswith(f"{other}.") for other in modules):       # the outermost module that was called
             parts[part(name)] = parts.get(part(name), 0) + count
     return {**parts, "total": counter.get_total_flops()}
+
+
+def kept_for_backward(network: nn.Module, *inputs: Tensor, **named: Tensor) -> int:
+    """Bytes that a forward pass keeps for the backward pass, without the parameters themselves.
+
+    With the weights, their gradients and the optimiser's moments this is most of what a training step holds; what single
+    operations need for themselves comes on top.
+    """
+    parameters = {one.untyped_storage()._cdata for one in network.parameters()}
+    kept: dict[int, Tensor] = {}                                             # holding a tensor keeps its address from being given away
+
+    def note(value: Tensor) -> Tensor:
+        storage = value.untyped_storage()._cdata
+        if storage not in parameters:
+            kept[storage] = value
+        return value
+
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(note, lambda value: value):
+        result = network(*inputs, **named)
+    total = sum(value.untyped_storage().nbytes() for value in kept.values())
+    del result
+    return total
 
 
 @contextmanager

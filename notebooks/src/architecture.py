@@ -175,9 +175,31 @@ for key, (network, inputs) in networks.items():
                  "records a step": batch, "TFLOP a training step": step}
 pd.DataFrame.from_dict(rows, orient="index").map(lambda v: f"{v:,.0f}" if v >= 1000 else f"{v:.3g}")
 
+
 # %% [markdown]
 # At the paper's size a record costs 381 GFLOP instead of 900, and a step of 32 records 36.5 TFLOP. Half of even that is saved wherever a block's two periods turn
 # out to be the same number of samples, because then there is one grid instead of two.
+#
+# ## What a training step holds
+#
+# The backward pass needs what the forward pass computed on its way. At the paper's size and its batches of 32, in single precision, that is
+
+# %%
+def gigabytes(name):
+    """What a training step holds, in GB."""
+    network, (record, *station) = build(name, "paper")
+    batch = [record.expand(32, -1, -1), *(number.expand(32) for number in station)]
+    kept = flops.kept_for_backward(network, *batch)
+    network.recompute = True
+    again = flops.kept_for_backward(network, *batch)
+    numbers = sum(flops.parameters(network).values())
+    return {"weights, gradients, two moments": 16 * numbers / 1e9, "kept for the backward pass": kept / 1e9, "the same with recompute": again / 1e9}
+
+pd.DataFrame({name: gigabytes(name) for name in ("published", "described")}).T.round(1)
+
+# %% [markdown]
+# What the convolutions need while they run comes on top. With `recompute` a grid is computed a second time when the backward pass comes to it, instead of being kept, which
+# costs a third more operations. With `records_at_once = 8` a batch is worked through in four parts, and a quarter of what grows with the batch is held at a time ({ref}`rerun-gpu`).
 #
 # ## A record and its neighbours
 #
