@@ -353,6 +353,21 @@ def test_damaged_files(data, tmp_path):
         Bank.from_public_npz(path, net)
 
 
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("at_once", [2**25, 4096])
+def test_checksums_are_compared(save, at_once, data, tmp_path, monkeypatch):
+    """Every number can be read, but the directory at the file's end promises another checksum."""
+    monkeypatch.setattr(npz, "AT_ONCE", at_once)
+    net, path = network(), tmp_path / "bank.npz"
+    save(path, **public_arrays(net, data))
+    whole = bytearray(path.read_bytes())
+    at = whole.index(b"PK\x01\x02") + 16                          # of the first entry, latents_A
+    whole[at] ^= 1
+    path.write_bytes(whole)
+    with pytest.raises(NpzError, match="latents_A cannot be read \\(Bad CRC-32"):
+        Bank.from_public_npz(path, net)
+
+
 def test_a_networks_digest_is_of_its_weights(data):
     a, b = network(), network()
     assert banks.digest(a) == banks.digest(b) == banks.digest(network().float())

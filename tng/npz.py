@@ -61,7 +61,6 @@ class Npz:
                     raise NpzError(f"{self.path}: array {name} ends after row {start + len(block) // row_bytes} of {shape[0]}; "
                                    "fetch the file anew")
                 yield np.frombuffer(block, dtype).reshape(count, *shape[1:])
-            stream.read(1)                               # its end, where the checksum is compared
 
     @contextmanager
     def _opened(self, name: str):
