@@ -174,6 +174,13 @@ class Run:
                            f"{MADE_BY[f'generated/{name}']} again")
         return kept
 
+    def baselines(self, corpus: Corpus, stations: list[str]) -> dict:
+        """The generators without a network, which mix records as this run's networks mix codes: name → generator."""
+        from tng.generators import nulls
+
+        options = mixing_options(self.settings.model_dump())
+        return nulls.baselines(corpus, stations, options.pop("records_to_mix"), **{name: options[name] for name in ("mixing", "alpha", "replacement")})
+
     def table(self, *names: str) -> pd.DataFrame:
         """Some settings as a table: name, value, what it is."""
         fields = config.Settings.model_fields
@@ -286,7 +293,8 @@ def load_generator(model: str, folder: Path | None = None, corpus_folder: Path |
     if model in TRAINED:
         return _trained_generator(model, run, options)
     records = Corpus.open(run.need("corpus"))
-    return nulls.baselines(records, records.stations, options.get("records_to_mix", run.settings.records_to_mix))[NULLS[model]]
+    mixing = {name: options[name] for name in ("mixing", "alpha", "replacement") if name in options}
+    return nulls.baselines(records, records.stations, options.get("records_to_mix", run.settings.records_to_mix), **mixing)[NULLS[model]]
 
 
 def _trained_generator(model: str, run: Run, options: dict):
