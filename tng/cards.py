@@ -10,6 +10,7 @@ import math
 import os
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from tng import config
@@ -197,7 +198,7 @@ def _use(path: Path, info: Mapping) -> list[str]:
     released = info.get("released")
     if released:
         return ["In the folder of this file:", _code(f"tng generate --checkpoint {_quoted(file)} --station {_quoted(station)} -n 50", "bash"), "In Python:",
-                _code(f'from tng.released import load_released\n\nrecords = load_released("{file}").sample("{station}", 50, seed=0)', "python")]
+                _code(f'from tng.released import load_released\n\nrecords = load_released({file!r}).sample({station!r}, 50, seed=0)', "python")]
     model = MODELS.get(str(info.get("training")))
     if not model:
         return ["It makes no records by itself; the next training starts from it."] if info.get("training") == "phase0-described" else []
@@ -326,6 +327,7 @@ def _put(path: Path, content: str) -> Path:
         part.write_text(content, encoding="utf-8")
         os.replace(part, path)
     except OSError as problem:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
         raise CardError(f"{path}: cannot be written ({problem.strerror or problem})") from None
     return path

@@ -39,12 +39,11 @@ def train(names: Annotated[list[str], typer.Argument(help="phase0, phase1, phase
     _require_before(here, chosen, same)
     for name in chosen:
         with _goes_on(here, name):
-            _say(f"{name}: training in {short(folder)}")
             before = _identity(folder / f"{name}.safetensors")
             trained = trainings.carry_out(name, here, again=again)
             new = again or _identity(folder / f"{name}.safetensors") != before
         _say(_report(name, folder, trained) if new else f"{name}: already trained ({short(folder / name)}.safetensors); --again trains it anew")
-    _say(f"Next: {_next(here, chosen, trained.info, same)}")
+    _say(f"Next: {_next(here, chosen, same)}")
 
 
 def _settings(words: Sequence[str]) -> dict:
@@ -121,18 +120,19 @@ def _report(name: str, folder: Path, trained) -> str:
             + (f"  {', '.join(speed)}\n" if speed else "") + f"  written: {short(folder / name)}.safetensors, and its card {name}.md")
 
 
-def _next(here, chosen: Sequence[str], info: dict, same: str) -> str:
-    """The command that goes on from the last training."""
+def _next(here, chosen: Sequence[str], same: str) -> str:
+    """The command that goes on from here."""
     from tng import runs
+    from tng.checkpoints import read_about
 
-    last = chosen[-1]
+    last = "phase1" if "phase1" in chosen else chosen[-1]
     if last.startswith("phase0"):
         return f"tng train {last.replace('phase0', 'phase1')}{same}"
     model = next(model for model, (training, _) in runs.TRAINED.items() if training == last)
     words = [] if here.folder == (runs.runs_folder() / "quick").resolve() else ["--run", short(here.folder)]
     words += ["--model", model] if model != "timesnet-gen" else []
     words += ["--corpus", short(here.corpus_folder)] if here.own_corpus and model != "vae" else []
-    words += ["--station", *list(info.get("generates_for") or ["STATION"])[:1], "-n", "50"]
+    words += ["--station", read_about(here.folder / last)["generates_for"][0], "-n", "50"]
     return f"tng generate {shlex.join(words)}"
 
 
@@ -142,20 +142,26 @@ class _Terminated(KeyboardInterrupt):
 
 @contextmanager
 def _goes_on(here, name: str) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the command with the usual exit code, and say how to go on."""
+    """Ctrl-C and SIGTERM end the command with the usual exit code (128 + the signal's number), and say how to go on.
+
+    While steps are taken, the training notes a signal itself, and stops when it has written its state.
+    """
+    from tng.processes import Stopped
+
     def terminate(*_) -> None:
         raise _Terminated
 
     old = signal.signal(signal.SIGTERM, terminate)
     try:
         yield
-    except KeyboardInterrupt as stop:
+    except (KeyboardInterrupt, Stopped) as stop:
+        number = stop.signal if isinstance(stop, Stopped) else signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT
         kept = here.folder / f"{name}.part.safetensors"
         how = f"What was trained is in {short(kept)}; the same command goes on from there" if kept.exists() else \
             "Nothing was kept yet; the same command starts anew"
         if first():
-            typer.echo(f"{name}: stopped. {how}:\n  tng {shlex.join(sys.argv[1:])}", err=True)
-        raise typer.Exit(143 if isinstance(stop, _Terminated) else 130) from None
+            typer.echo(f"{name}: stopped by {signal.Signals(number).name}. {how}:\n  tng {shlex.join(sys.argv[1:])}", err=True)
+        raise typer.Exit(128 + number) from None
     finally:
         signal.signal(signal.SIGTERM, old)
 

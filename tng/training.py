@@ -120,7 +120,8 @@ def train(build: Callable[[], nn.Module], loss: Callable, training: CorpusBatche
     with arithmetic(settings), random_state(device.device, settings.seed):
         with default_dtype(dtype_of(settings)):
             network = build().to(dtype_of(settings))
-        known_by = identity(label, settings, network, epochs=epochs, learning_rate=learning_rate, steps=len(training), about=about)
+        known_by = identity(label, settings, network, epochs=epochs, learning_rate=learning_rate, steps=len(training),
+                            **{f"{name} of the training": value for name, value in (about or {}).items()})
         if hasattr(network, "recompute"):
             network.recompute = settings.recompute
         if settings.compile:
