@@ -127,7 +127,7 @@ def scores_table(board) -> str:
     held_out = "" if count is None else f"{count['n_real']} held-out and {count['n_generated']} generated records. "
     stations = board.attrs.get("stations", [])
     return "\n\n".join([
-        f"{held_out}Stations: {_listed(stations)}. Brackets are 95 % intervals; † lies outside the band of recorded records against recorded ones.",
+        f"{held_out}Stations: {plain(_listed(stations))}. Brackets are 95 % intervals; † lies outside the band of recorded records against recorded ones.",
         _table(("measure", *map(plain, names), tables.FLOOR), body, ready=True) or "None of the measures of a card was scored.",
         *(f"Note: {plain(note)}" for note in board.attrs.get("notes", []))])
 
@@ -168,12 +168,12 @@ def _bank(info: Mapping) -> list[str]:
     what = "decoded, that is as reconstructed waveforms" if bank.get("decoded") else "as codes, which the decoder turns into waveforms"
     counts = bank.get("records") or {}
     return [f"The bank, from which new records are mixed, holds these records {what}:",
-            _table(("station", "records"), sorted(counts.items())), f"Licences of these records: {_licences(bank.get('licences'))}."]
+            _table(("station", "records"), sorted(counts.items())), f"Licences of these records: {plain(_licences(bank.get('licences')))}."]
 
 
 def _stations(info: Mapping) -> str:
     valid, told = list(info.get("generates_for") or []), list(info.get("stations") or [])
-    return (f"Valid for: {_listed(valid)}. " if valid else "It was trained for no particular station. ") + (
+    return (f"Valid for: {plain(_listed(valid))}. " if valid else "It was trained for no particular station. ") + (
         "The network is told the station." if told else "The network is not told the station; what is special of a station comes from the records that "
         "are mixed." if _mixes(info) else "")
 
@@ -275,7 +275,7 @@ def _licences(found) -> str:
 
 
 def _listed(names: Iterable) -> str:
-    names = [plain(name) for name in names]
+    names = [str(name) for name in names]
     return ", ".join(names[:MOST_LISTED]) + (f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else "") or "none"
 
 
