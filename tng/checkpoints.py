@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from tng import __version__, cards
@@ -51,15 +51,13 @@ def write_tensors(path, tensors: Mapping[str, Tensor], info: Mapping, form: str 
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.touch()
-        mode = part.stat().st_mode                                     # save_file makes a file that only its owner can read
-        save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, part,
-                  metadata={"format": form, "about": json.dumps(dict(info))})
-        os.chmod(part, mode)
-        with open(part, "rb+") as file:
+        with open(part, "wb") as file:
+            file.write(save({name: value.detach().cpu().contiguous() for name, value in tensors.items()},
+                            {"format": form, "about": json.dumps(dict(info))}))
+            file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)
-    except (OSError, SafetensorError) as problem:
+    except OSError as problem:
         part.unlink(missing_ok=True)
         raise TrainingError(cannot_write(path, problem)) from None
 

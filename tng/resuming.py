@@ -22,6 +22,7 @@ from tng.config import HOW, Settings
 from tng.processes import TrainingError, from_first, together
 
 FORMAT = "tng training state 2"
+MOMENTS = {"step", "exp_avg", "exp_avg_sq"}        # what AdamW keeps of a parameter
 
 
 @dataclass
@@ -138,6 +139,8 @@ class State:
             number, key = name.split(".")
             moments.setdefault(int(number), {})[key] = value
         try:
+            if any(set(one) != MOMENTS for one in moments.values()):
+                raise KeyError("a moment is missing")
             self.network.load_state_dict(_part(tensors, "network."))
             self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": moments})
             self.precision.load_state_dict(info["scaler"])
