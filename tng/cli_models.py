@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,7 +64,8 @@ def generate(station: Annotated[list[str], typer.Option(help="Station code; can 
         for folder in targets:
             corpora.check_free(folder, overwrite)          # before any work is done
     for folder, codes in targets.items():
-        records = (record for code in codes for record in generator.sample(code, n, seed))
+        ready = generator.sample(codes[0], n, seed)        # what cannot be made is said before anything is written
+        records = itertools.chain(ready, (record for code in codes[1:] for record in generator.sample(code, n, seed)))
         if form == "corpus":
             settings = {"model": generator.name, "stations": codes, "seed": seed, "made by": source, **options}
             count = len(corpora.write(records, folder, seed=seed, overwrite=overwrite, settings=settings))

@@ -61,7 +61,11 @@ def load_released(path, corpus: Corpus | None = None, *, device: str = "cpu", st
     name = info.get("network")
     if name not in LOADERS:
         raise ReleaseError(f"{path}: holds a network {str(name)!r}, from which this version makes no records; known are {', '.join(LOADERS)}")
-    return LOADERS[name](path, Wanted(corpus, device, stations, {key: value for key, value in options.items() if value is not None}))
+    wanted = Wanted(corpus, device, stations, {key: value for key, value in options.items() if value is not None})
+    try:
+        return LOADERS[name](path, wanted)
+    except (KeyError, TypeError, AttributeError) as problem:
+        raise ReleaseError(f"{path}: its description is damaged, or of another version of this library ({type(problem).__name__}: {problem})") from problem
 
 
 class Wanted(NamedTuple):

@@ -61,6 +61,7 @@ class LatentMixing:
         self.stations = list(bank.stations)
         self.k, self.noise = records_to_mix, noise
         self.mixing, self.alpha, self.replacement = mixing, alpha, replacement
+        self.batch = AT_ONCE                         # records that are decoded together; they are the same with any
 
     @classmethod
     def from_corpus(cls, network: TimesNetGen, corpus: Corpus, stations: Sequence[str], **options) -> LatentMixing:
@@ -87,8 +88,8 @@ class LatentMixing:
         centre = content.mean(dim=0) if unit_norm else None
         spread = self.noise * self.bank.noise_std[station].to(like)
         made = np.empty((len(rows), 3, self.network.arguments["samples"]), dtype=mean.cpu().numpy().dtype)
-        for start in range(0, len(rows), AT_ONCE):
-            some = slice(start, start + AT_ONCE)
+        for start in range(0, len(rows), self.batch):
+            some = slice(start, start + self.batch)
             mixed = _mixed(content, torch.from_numpy(rows[some]).to(like.device), self._on_device(weights[some]), centre)
             made[some] = self._decode(self._with_noise(mixed, spread, rng), mean[some], scale[some], station).cpu().numpy()
         return made
