@@ -65,7 +65,7 @@ def write_tensors(path, tensors: Mapping[str, Tensor], info: Mapping, form: str 
 def cannot_write(path: Path, problem: Exception) -> str:
     """What to say when a file of a training cannot be written."""
     try:
-        free = f"{shutil.disk_usage(path.parent).free / 2**20:.0f} MiB are free there"
+        free = f"{shutil.disk_usage(path.parent).free / 2**20:.1f} MiB are free there"
     except OSError:
         free = "its folder cannot be reached"
     before = f"; {path.name} is as it was before" if path.exists() else ""

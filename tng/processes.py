@@ -54,6 +54,8 @@ def fabric(settings: Settings):
         kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     if settings.precision == "16-mixed" and kind == "cpu":
         raise TrainingError("precision 16-mixed needs a GPU; on the CPU, 32-true is faster than half precision, and bf16-mixed works")
+    if settings.precision == "64-true" and kind == "mps":
+        raise TrainingError("device mps has no double precision; set precision = 32-true, or device = cpu")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The `srun` command is available")        # not every command on a cluster is a job
         devices, nodes = _places(settings)
@@ -64,8 +66,9 @@ def fabric(settings: Settings):
             if several:
                 made.launch()
         except (ValueError, RuntimeError, MisconfigurationException) as problem:
-            what = f" by {devices} processes on each of {nodes} machines" if several else ""
-            raise TrainingError(f"device {settings.device!r} cannot be used{what} ({problem}); one process with device cpu or auto always can") from None
+            what = f" by {devices} x {nodes} processes" if several else ""
+            raise TrainingError(f"device {settings.device!r} cannot be used{what} ({problem}); one process with device cpu or auto "
+                                "always can") from None
     return made
 
 
@@ -81,7 +84,8 @@ def _places(settings: Settings) -> tuple[int, int]:
         starter, nodes = "Slurm", int(env.get("SLURM_NNODES", 1))
         devices = int(env["SLURM_NTASKS"]) // nodes
         if "SLURM_STEP_ID" not in env:
-            raise TrainingError(f"Slurm has {env['SLURM_NTASKS']} tasks for this job, but only one process was started; put srun before the command")
+            raise TrainingError(f"Slurm has {env['SLURM_NTASKS']} tasks for this job, but only one process was started; put srun before "
+                                "the command")
         if int(env.get("SLURM_NTASKS_PER_NODE", 0)) != devices or devices * nodes != int(env["SLURM_NTASKS"]):
             raise TrainingError(f"Slurm has {env['SLURM_NTASKS']} tasks on {nodes} machines; ask for the same number on each with "
                                 f"--nodes={nodes} --ntasks-per-node={max(devices, 1)}, one a GPU")
@@ -89,7 +93,8 @@ def _places(settings: Settings) -> tuple[int, int]:
         return settings.devices, settings.nodes
     for name, wanted, found in (("devices", settings.devices, devices), ("nodes", settings.nodes, nodes)):
         if wanted not in (1, found):
-            raise TrainingError(f"{starter} started {devices} processes on each of {nodes} machines, but the setting {name} is {wanted}; leave it out")
+            raise TrainingError(f"{starter} started {devices} processes on each of {nodes} machines, but the setting {name} is {wanted}; "
+                                "leave it out")
     return devices, nodes
 
 

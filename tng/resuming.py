@@ -118,8 +118,8 @@ class State:
         found = self._open()[1]["identity"]
         names = [name for name in {**self.known_by, **found} if self.known_by.get(name) != found.get(name)]
         if names:
-            differences = "; ".join(f"{name} is {_short(found.get(name))} there and {_short(self.known_by.get(name))} here" for name in names)
-            raise TrainingError(f"{self.path} holds an interrupted training with other settings: {differences}. Finish it with the same settings, "
+            told = "; ".join(f"{name} is {_short(found.get(name))} there and {_short(self.known_by.get(name))} here" for name in names)
+            raise TrainingError(f"{self.path} holds an interrupted training with other settings: {told}. Finish it with the same settings, "
                                 "or delete the file to start anew")
         return True
 
@@ -147,7 +147,8 @@ class State:
             torch.set_rng_state(tensors["random.cpu"])
             place = Place(**info["place"], best=_part(tensors, "best."))
         except (RuntimeError, ValueError, KeyError, TypeError) as problem:
-            raise TrainingError(f"{self.path}: the state of another network, or of another version ({problem}); delete the file to start anew") from None
+            raise TrainingError(f"{self.path}: the state of another network, or of another version ({problem}); delete the file to "
+                                "start anew") from None
         if self.device.type == "cuda" and "random.cuda" in tensors:
             torch.cuda.set_rng_state(tensors["random.cuda"], self.device)
         return place

@@ -11,7 +11,7 @@ import os
 import signal
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -21,9 +21,9 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from tng.batches import CorpusBatches, deal
 from tng.config import Settings
-from tng.corpus import Corpus
-from tng.dealing import part, record_seeds, shared_batch
+from tng.dealing import shared_batch
 from tng.processes import (Stopped, TrainingError, arithmetic, default_dtype, dtype_of, fabric, gathered, on_first, peak_memory_gib,
                            random_state)
 from tng.resuming import Interruption, Place, State, identity
@@ -32,49 +32,6 @@ from tng.runlog import RunLog
 LOG, STATE = 1, 2            # what is due to be written
 LOG_EVERY_S = 10.0
 LISTED = 40                  # rows in a message
-
-
-class CorpusBatches:
-    """Batches of some records, all of nearly the same size: at most `settings.batch`.
-
-    A batch is a dict with ``x`` (B, 3, T) [cm/s²], ``rows`` (B,) of the corpus, ``seeds`` (B,), one a record for what is drawn at
-    random, and with `stations` also the station numbers ``station`` (B,).  Iterating over ``batches(rng)`` gives them in a random
-    order, over ``batches(None)`` in that of the rows; ``len`` is their number.
-    """
-
-    def __init__(self, corpus: Corpus, rows: np.ndarray, settings: Settings, stations: list[str] | None = None):
-        self.corpus, self.rows, self.size, self.seed, self.dtype = corpus, np.asarray(rows), settings.batch, settings.seed, dtype_of(settings)
-        self.number = {code: i for i, code in enumerate(stations or [])}
-        self.codes = corpus.metadata["station_code"].to_numpy()
-
-    def __len__(self) -> int:
-        return -(-len(self.rows) // self.size)
-
-    def __call__(self, rng: np.random.Generator | None) -> Iterator[dict]:
-        for rows in self.groups(rng):
-            yield self.read(rows)
-
-    def groups(self, rng: np.random.Generator | None) -> list[np.ndarray]:
-        """The rows of each batch."""
-        rows = self.rows if rng is None else rng.permutation(self.rows)
-        return np.array_split(rows, len(self)) if len(rows) else []
-
-    def read(self, rows: np.ndarray, epoch: int = 0) -> dict:
-        """The batch of some rows; its seeds are those of the epoch."""
-        batch = {"x": torch.as_tensor(self.corpus.waveforms(rows), dtype=self.dtype), "rows": rows, "seeds": record_seeds(self.seed, epoch, rows)}
-        if self.number:
-            batch["station"] = torch.tensor([self.number[self.codes[row]] for row in rows])
-        return batch
-
-
-def deal(rows: np.ndarray, records_at_once: int, rank: int, processes: int) -> list[np.ndarray]:
-    """What one process takes of a batch, in turns of at most `records_at_once` records (0: all at once).
-
-    A batch is first divided into turns and each turn is dealt out, so what is computed together depends on the product of
-    processes and records at once only.  In each turn every process has a record.
-    """
-    turns = -(-len(rows) // (records_at_once * processes)) if records_at_once else 1
-    return [part(turn, rank, processes) for turn in np.array_split(rows, max(1, min(turns, len(rows) // processes)))]
 
 
 def train(build: Callable[[], nn.Module], loss: Callable, training: CorpusBatches, validation: CorpusBatches, *,
@@ -140,8 +97,8 @@ def _check(training: CorpusBatches, validation: CorpusBatches, settings: Setting
     if len(training) == 0:
         raise TrainingError(f"{label}: no training records; check the corpus' stations and its split")
     if len(validation) == 0 and (settings.patience or settings.keep == "best"):
-        raise TrainingError(f"{label}: no validation records (split dev), which the settings patience = {settings.patience} and keep = {settings.keep} "
-                            "need; set patience = 0 and keep = last, or add records of more earthquakes")
+        raise TrainingError(f"{label}: no validation records (split dev), which the settings patience = {settings.patience} and "
+                            f"keep = {settings.keep} need; set patience = 0 and keep = last, or add records of more earthquakes")
     smallest = len(training.rows) // len(training)
     if smallest < processes:
         raise TrainingError(f"{label}: a batch has {smallest} records, which cannot be dealt out to {processes} processes; start fewer, or "
@@ -308,7 +265,8 @@ class _Loop:
             return
         steps = len(self.place.losses)
         where = f"after step {steps} of {len(self.training)} of epoch {self.place.epoch + 1}" if steps else f"after epoch {self.place.epoch}"
-        message = f"{self.label}: stopped {where} by {signal.Signals(signal_number).name}. Start it again with the same settings: it goes on from {self.state.path}"
+        message = (f"{self.label}: stopped {where} by {signal.Signals(signal_number).name}. Start it again with the same settings: it goes on "
+                   f"from {self.state.path}")
         raise KeyboardInterrupt(message) if signal_number == signal.SIGINT else Stopped(message, signal_number)
 
     def _tick(self) -> None:
@@ -336,7 +294,9 @@ class _Loop:
 
     def _before(self) -> str:
         path = self.state and self.state.path
-        return f"The last good state is still in {path}; delete it to start anew with other settings" if path and path.exists() else "No state was written"
+        if path and path.exists():
+            return f"The last good state is still in {path}; delete it to start anew with other settings"
+        return "No state was written"
 
 
 def _listed(rows) -> str:
