@@ -22,7 +22,7 @@ from tng.generators.nulls import RecordAverage
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ("01_data", "02_phase0", "03_phase1", "04_zero_shot", "05_vae_baseline")
 COLUMNS = ["SxS", "2Sx2S", "curve error [ln]", "PGA ratio", "spread of PGA ratio", "duration ratio"]
-KEPT = {"TimesNet-Gen": "timesnet-gen", "zero-shot": "zero-shot", "VAE": "vae"}
+KEPT = {"TimesNet-Gen": "timesnet-gen", "described": "described", "zero-shot": "zero-shot", "VAE": "vae"}
 
 
 def scores(seed: int, folder: Path) -> pd.DataFrame:

@@ -39,7 +39,7 @@ run: str = ""                        # folder that the notebooks of one run shar
 corpus: str = ""                     # folder of the records; "": <run>/corpus
 seed: int = 0                        # of the intervals, and of baselines that are made here
 station: str = ""                    # code of the station; "": the first of the run's stations
-generator: str = "timesnet-gen"      # timesnet-gen, zero-shot, vae or a baseline; or a corpus, folder or file of records
+generator: str = "timesnet-gen"      # timesnet-gen, described, zero-shot, vae or a baseline; or a corpus, folder or file of records
 generated_records: int = None        # of baselines that are made here; quick 50, paper 50
 
 # %%
@@ -61,7 +61,7 @@ station = station or here.stations(data)[0]
 
 def records_of(generator):
     """The records of a generator for the station, and what to call it."""
-    name = {"timesnet-gen": "TimesNet-Gen", "vae": "VAE", **runs.NULLS}.get(generator, generator)
+    name = ({kept: name for kept, (_, name) in runs.TRAINED.items()} | runs.NULLS).get(generator, generator)
     if f"generated/{generator}" in runs.MADE_BY:                  # kept by an earlier notebook
         here.generated(generator)                                 # an error if from another corpus
         return RecordSet.of(here.need(f"generated/{generator}"), name, stations=[station]), name

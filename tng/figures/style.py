@@ -14,7 +14,7 @@ COLOURS = {                              # told apart with any colour vision, no
     "held-out": (0.1, 0.1, 0.1),
     "training": "#b0b0b0",
     "TimesNet-Gen": PALETTE[0],
-    "described": "#0b5d66",
+    "described": PALETTE[5],
     "zero-shot": PALETTE[2],
     "VAE": PALETTE[1],
     "average": PALETTE[4],
