@@ -145,7 +145,8 @@ def test_only_the_first_process_prints(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("stop, code, kept", [(KeyboardInterrupt(), 130, True), (Stopped("asked", signal.SIGTERM), 143, True),
-                                              (Stopped("asked", signal.SIGUSR1), 138, False), (cli_train._Terminated(), 143, False)])
+                                              (Stopped("asked", signal.SIGUSR1), 138, False), (cli_train._Asked(signal.SIGTERM), 143, False),
+                                              (cli_train._Asked(signal.SIGUSR1), 138, True)])
 def test_a_stopped_training_says_how_to_go_on(stop, code, kept, here, monkeypatch, capsys):
     """Whether the training noted the signal itself or not."""
     def stopped(name, run, again):

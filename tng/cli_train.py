@@ -79,11 +79,12 @@ def _require_corpus(here) -> None:
     if here.corpus_folder.exists():
         return
     settings, where = here.settings, quoted(here.corpus_folder)
-    sizes = (f"--sampling-rate-hz {settings.sampling_rate_hz:g} --window-s {settings.window_s:g} --records-per-station {settings.records_per_station} "
-             f"--random-stations {settings.random_stations} --records-per-random-station {settings.records_per_random_station} --seed {settings.seed}")
+    window = f"--sampling-rate-hz {settings.sampling_rate_hz:g} --window-s {settings.window_s:g}"
+    sizes = (f"{window} --records-per-station {settings.records_per_station} --random-stations {settings.random_stations} "
+             f"--records-per-random-station {settings.records_per_random_station} --seed {settings.seed}")
     raise ValueError(f"{here.corpus_folder}: there is no corpus to train on. Make a synthetic one (notebook 01_data makes the same):\n"
                      f"  tng surrogate --into {where} {sizes}\nor one of recorded earthquakes, whose folder --corpus names:\n"
-                     f"  tng ingest SOURCE --into CORPUS --sampling-rate-hz {settings.sampling_rate_hz:g} --window-s {settings.window_s:g}")
+                     f"  tng ingest SOURCE --into CORPUS {window}")
 
 
 def _require_before(here, chosen: Sequence[str], same: str) -> None:
@@ -136,26 +137,26 @@ def _next(here, chosen: Sequence[str], same: str) -> str:
     return f"tng generate {shlex.join(words)}"
 
 
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM: a cluster's way to stop a job."""
+class _Asked(KeyboardInterrupt):
+    """A cluster's way to stop a job: SIGTERM, or SIGUSR1 ahead of it.  Its argument is the signal's number."""
 
 
 @contextmanager
 def _goes_on(here, name: str) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the command with the usual exit code (128 + the signal's number), and say how to go on.
+    """Ctrl-C, SIGTERM and SIGUSR1 end the command with the usual exit code (128 + the signal's number), and say how to go on.
 
     While steps are taken, the training notes a signal itself, and stops when it has written its state.
     """
     from tng.processes import Stopped
 
-    def terminate(*_) -> None:
-        raise _Terminated
+    def asked(number: int, _frame) -> None:
+        raise _Asked(number)
 
-    old = signal.signal(signal.SIGTERM, terminate)
+    old = {name: signal.signal(getattr(signal, name), asked) for name in ("SIGTERM", "SIGUSR1") if hasattr(signal, name)}   # no SIGUSR1 on Windows
     try:
         yield
     except (KeyboardInterrupt, Stopped) as stop:
-        number = stop.signal if isinstance(stop, Stopped) else signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT
+        number = stop.signal if isinstance(stop, Stopped) else stop.args[0] if isinstance(stop, _Asked) else signal.SIGINT
         kept = here.folder / f"{name}.part.safetensors"
         how = f"What was trained is in {short(kept)}; the same command goes on from there" if kept.exists() else \
             "Nothing was kept yet; the same command starts anew"
@@ -163,7 +164,8 @@ def _goes_on(here, name: str) -> Iterator[None]:
             typer.echo(f"{name}: stopped by {signal.Signals(number).name}. {how}:\n  tng {shlex.join(sys.argv[1:])}", err=True)
         raise typer.Exit(128 + number) from None
     finally:
-        signal.signal(signal.SIGTERM, old)
+        for name, handler in old.items():
+            signal.signal(getattr(signal, name), handler)
 
 
 # --- for other commands too -------------------------------------------------------------------------------
