@@ -30,12 +30,12 @@ def settings(**changes):
                               **changes})
 
 
-def write_corpus(folder: Path) -> corpus.Corpus:
-    """Bursts of noise at four stations, of very different strength."""
+def write_corpus(folder: Path, more: int = 0) -> corpus.Corpus:
+    """Bursts of noise at four stations, of very different strength; `more` of events that only one station recorded."""
     rng = np.random.default_rng(0)
     envelope = np.exp(-np.linspace(0, 5, SAMPLES))
     records = [Record(envelope * rng.standard_normal((3, SAMPLES)) * 10 ** rng.uniform(-1, 2), RATE_HZ, station, f"event {i}")
-               for station in "ABCD" for i in range(14)]
+               for station, i in [(station, i) for station in "ABCD" for i in range(14)] + [("C", 14 + i) for i in range(more)]]
     return corpus.write(records, folder, seed=1)
 
 

@@ -102,17 +102,28 @@ def test_dealing_gives_every_process_as_many_turns_and_every_record_once(records
 
 # --- one process or many -----------------------------------------------------------------------------
 
+ALONE = {        # name of a job → more records, settings in two processes, settings in one
+    "double": (8, {"batch": 6}, {"batch": 6}),
+    "single": (8, {"batch": 6, "precision": "32-true"}, {"batch": 6, "precision": "32-true"}),
+    "at once": (8, {"batch": 6, "records_at_once": 2}, {"batch": 6, "records_at_once": 4}),
+    "turns": (8, {"batch": 6, "records_at_once": 1, "period_choice": "sample", "keep": "best", "save_minutes": 0},
+              {"batch": 6, "period_choice": "sample", "keep": "best"}),
+    "few": (3, {"batch": 2}, {"batch": 2})}
+
+
 @pytest.fixture(scope="module")
-def two_processes(data, tmp_path_factory):
+def two_processes(tmp_path_factory):
     """Results of some jobs, of each of two processes that torchrun starts once for all."""
     folder = tmp_path_factory.mktemp("two")
-    jobs = {name: {"corpus": data.folder, "settings": given} for name, given in {
-        "double": {}, "single": {"precision": "32-true"}, "at once": {"records_at_once": 1}, "one record": {"batch": 1},
-        "turns": {"records_at_once": 2, "period_choice": "sample", "keep": "best", "save_minutes": 0}, "full disk": {}}.items()}
+    corpora = {more: write_corpus(folder / f"corpus{more}", more) for more in (3, 8)}
+    rows = {more: [len(one.select(["C", "D"], split)) for split in ("train", "dev")] for more, one in corpora.items()}
+    assert rows == {8: [20, 5], 3: [18, 3]}        # in batches of 5, that is 3 and 2; in batches of 2, and one validation record is left over
+    jobs = {name: {"corpus": corpora[more].folder, "settings": given} for name, (more, given, _) in ALONE.items()}
+    for name, given in (("one record", {"batch": 1}), ("full disk", {})):
+        jobs[name] = {"corpus": corpora[8].folder, "settings": given, "full disk": name == "full disk"}
     for name in ("turns", "full disk"):
         (folder / name).mkdir()
         jobs[name]["folder"] = folder / name
-    jobs["full disk"]["full disk"] = True
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -122,20 +133,22 @@ def two_processes(data, tmp_path_factory):
     return {name: results for name, *results in zip(jobs, *found)} | {"folder": folder}
 
 
-@pytest.mark.parametrize("name, alone", [
-    ("double", {}), ("single", {"precision": "32-true"}), ("at once", {"records_at_once": 2}),
-    ("turns", {"period_choice": "sample", "keep": "best"})])
-def test_two_processes_train_as_one(name, alone, two_processes, data, plain):
-    """Dropout and latent noise are on, batches of 5 are dealt out as 3 and 2; `turns` accumulates in two processes only."""
+@pytest.mark.parametrize("name", list(ALONE))
+def test_two_processes_train_as_one(name, two_processes):
+    """Dropout and latent noise are on, and parts are of different size."""
     first, second = two_processes[name]
     assert first["weights"] == second["weights"] and first["curves"] == second["curves"]
     assert first["effort"]["processes"] == 2
-    one = both_phases({"corpus": data.folder, "settings": alone}) if alone else plain
+    more, _, alone = ALONE[name]
+    one = both_phases({"corpus": two_processes["folder"] / f"corpus{more}", "settings": alone})
     for mine, theirs in zip(one["curves"], first["curves"], strict=True):
         np.testing.assert_allclose(pd.DataFrame(theirs), pd.DataFrame(mine), rtol=1e-5)
     assert one["kept_epoch"] == first["kept_epoch"]
-    if name == "at once":                          # the choice of periods sees the parts
-        assert abs(one["curves"][0]["train"][-1] / plain["curves"][0]["train"][-1] - 1) > 1e-5
+
+
+def test_the_choice_of_periods_of_a_batch_sees_its_parts(two_processes):
+    whole, parts = (two_processes[name][0]["curves"][0]["train"][-1] for name in ("double", "at once"))
+    assert abs(parts / whole - 1) > 1e-5
 
 
 def test_only_one_of_two_processes_writes(two_processes):
@@ -152,7 +165,9 @@ def test_both_processes_say_what_stopped_one(two_processes):
 
 @pytest.mark.parametrize("choice", ["sample", "corpus"])
 def test_gradients_of_parts_add_up_to_that_of_the_batch(choice, data):
-    curves = [both_phases({"corpus": data.folder, "settings": {"period_choice": choice, "records_at_once": n}})["curves"] for n in (0, 2, 1)]
+    """Also of parts of 2 and 1 records."""
+    given = {"period_choice": choice, "batch": 6}
+    curves = [both_phases({"corpus": data.folder, "settings": {**given, "records_at_once": n}})["curves"] for n in (0, 2, 1)]
     for parts in curves[1:]:
         for a, b in zip(parts, curves[0]):
             np.testing.assert_allclose(pd.DataFrame(a), pd.DataFrame(b), rtol=1e-9)
