@@ -167,4 +167,5 @@ def test_comments_state_the_profiles(name: str) -> None:
         if "= None" in code:
             stated = PROFILE_COMMENT.search(comment.strip())
             assert stated, f"{setting}: the comment must end with 'quick …, paper …'"
-            assert tuple(map(float, stated.groups())) == tuple(getattr(profile, setting) for profile in profiles)
+            has = [getattr(profile, setting) for profile in profiles]
+            assert [text if isinstance(value, str) else float(text) for text, value in zip(stated.groups(), has)] == has

@@ -102,6 +102,18 @@ def test_phase1_on_the_other_stations_as_the_public_code_does(data):
         phases.phase1(described, noise_std, data, others, STATIONS)
 
 
+def test_too_little_memory_names_the_settings_that_help(data):
+    from tng.training import CorpusBatches, train
+
+    def loss(network, batch, progress):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB.\nlong advice")
+
+    batches = CorpusBatches(data, np.arange(10), settings())
+    with pytest.raises(TrainingError, match="Tried to allocate 9 GiB.*records_at_once to 3 or fewer.*recompute.*bf16-mixed.*No state was written") as caught:
+        train(lambda: torch.nn.Linear(1, 1), loss, batches, batches, epochs=1, learning_rate=1e-3, settings=settings(), label="test")
+    assert "long advice" not in str(caught.value)
+
+
 # --- trainings of a run ------------------------------------------------------------------------------
 
 @pytest.fixture

@@ -123,7 +123,9 @@ def test_every_model_of_a_run_generates(data, phase0, phase1, vae_network, tmp_p
     from tng import runs
 
     shutil.copytree(data.folder, tmp_path / "corpus")
-    for name, network, stations in (("phase0", phase0[0], []), ("phase1", phase1[0], STATIONS), ("vae", vae_network, STATIONS)):
+    described = phases.phase0(data, settings(decoder_blocks=1), STATIONS, described=True)[0].with_stations(2)
+    for name, network, stations in (("phase0", phase0[0], []), ("phase1", phase1[0], []), ("phase1-described", described, STATIONS),
+                                    ("vae", vae_network, STATIONS)):
         save_checkpoint(tmp_path / name, network, settings(), stations=stations, generates_for=STATIONS, corpus=data,
                         history=phase0[1])
     for model in runs.GENERATORS:
@@ -135,6 +137,6 @@ def test_every_model_of_a_run_generates(data, phase0, phase1, vae_network, tmp_p
     with pytest.raises(runs.RunError, match="trained on another corpus"):
         runs.load_generator("timesnet-gen", tmp_path, tmp_path / "other")
     run = runs.start({"run": str(tmp_path), "window_s": SAMPLES / RATE_HZ, "records_to_mix": 3})
-    assert run.load("phase1", TimesNetGen, run.corpus(), STATIONS)[0].arguments["stations"] == 2
+    assert run.load("phase1-described", TimesNetGen, run.corpus(), STATIONS)[0].arguments["stations"] == 2
     with pytest.raises(runs.RunError, match="to generate for A, B, not for A, C"):
         run.load("phase0", TimesNetGen, run.corpus(), ["A", "C"])

@@ -267,7 +267,7 @@ class TimesNetGen(nn.Module):
     def compile_blocks(self) -> None:
         """Compile the convolutions, where nearly all of the work is; parameters keep their names."""
         for block in self.all_blocks:
-            block.conv.compile(dynamic=self.arguments["period_choice"] != "corpus")
+            block.conv.compile(dynamic=True)                                 # grids change with the period and the batch
 
     def with_stations(self, stations: int) -> TimesNetGen:
         """A station-conditioned copy that starts as exactly the same function."""

@@ -176,7 +176,10 @@ class _Loop:
     def _step(self, epoch: int, step: int, rows: np.ndarray) -> None:
         started = time.monotonic()
         rate = self.optimiser.param_groups[0]["lr"] = self._rate(epoch, step)
-        share = self._gradient(epoch, step, rows)
+        try:
+            share = self._gradient(epoch, step, rows)
+        except torch.OutOfMemoryError as problem:
+            raise TrainingError(self._no_room(problem)) from None
         norm = self.device.clip_gradients(self.network, self.optimiser, max_norm=self.settings.clip, error_if_nonfinite=False)
         self.optimiser.step()
         loss, signal_number, due = self._exchange(float(share))             # the first wait for a GPU: by now it has all its work
@@ -283,6 +286,11 @@ class _Loop:
     def _no_number(self, what: str, value: float, epoch: int, step: int, rows: np.ndarray) -> str:
         return (f"{self.label}: the {what} became {value} in epoch {epoch + 1}, step {step + 1} of {len(self.training)}. {self._broken(rows)}"
                 f"Try a lower learning rate, or look for broken records. {self._before()}")
+
+    def _no_room(self, problem: Exception) -> str:
+        at_once = -(-(self.settings.records_at_once or self.settings.batch // self.device.world_size) // 2)
+        return (f"{self.label}: the memory of {self.device.device} is too small ({str(problem).splitlines()[0]}). Set records_at_once to {at_once} or "
+                f"fewer: a batch then goes through the network in parts; or recompute to true, precision to bf16-mixed. {self._before()}")
 
     def _broken(self, rows: np.ndarray) -> str:
         """Which records are to blame, or may be."""

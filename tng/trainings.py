@@ -27,10 +27,11 @@ class Trained:
     info: dict = field(default_factory=dict)
 
 
-def carry_out(name: str, run: Run, again: bool = True) -> Trained:
+def carry_out(name: str, run: Run, again: bool | None = None) -> Trained:
     """Train one of `TRAININGS` in a run, on the stations and with the settings of the run.
 
-    Without `again`, a finished checkpoint of the same settings, corpus and stations is returned as it is.
+    A finished checkpoint of the same settings, corpus and stations is returned as it is, unless `again`.  By default the quick
+    profile trains again: that takes minutes, and shows what the library does now.
 
     Raises
     ------
@@ -47,6 +48,7 @@ def carry_out(name: str, run: Run, again: bool = True) -> Trained:
         raise config.ConfigError(f"unknown training {name!r}: {config.nearest(name, TRAININGS)}")
     corpus = run.corpus()
     stations = run.stations(corpus)
+    again = run.profile == "quick" if again is None else again
     if not again and _finished(name, run, corpus, stations):
         return load(name, run, corpus, stations)
     state = run.path(f"{name}.part.safetensors")
