@@ -169,7 +169,7 @@ def test_a_file_of_another_network_or_with_a_damaged_bank(file, tmp_path):
     with pytest.raises(TrainingError, match="do not belong together|other arguments"):
         load_released(rewritten(file, tmp_path / "b.safetensors", network="SpectrogramVAE"))
     tensors = load_file(file)
-    other = {**tensors, "network.embedding.weight": tensors["network.embedding.weight"] + 1}
+    other = {**tensors, "network.head.weight": tensors["network.head.weight"] + 1}
     with pytest.raises(BankError, match="another network"):
         load_released(rewritten(file, tmp_path / "c.safetensors", other))
     lost = {name: value for name, value in tensors.items() if name != "extra.bank.B.mean"}

@@ -21,6 +21,7 @@ from tng.npz import Npz
 from tng.timesnet import TimesNetGen, each_alone
 
 AT_ONCE = 16                                     # records a forward pass
+DECODER = ("bottleneck", "decoder_blocks", "decoder_norm", "head")
 FIELDS = ("content", "mean", "scale", "noise_std")
 Part = tuple[Tensor, Tensor, Tensor]             # codes of some records, their means and scales
 
@@ -192,11 +193,15 @@ class Bank:
 
 
 def digest(network: torch.nn.Module) -> str:
-    """SHA-256 of a network's weights by name, in single precision, so that a copy in double precision has the same."""
+    """SHA-256 of the weights that decode a bank, in single precision, so that a copy in double precision has the same.
+
+    Those of the encoder do not matter any more, and are nearly all; a step of training changes the decoder's too.
+    """
     total = hashlib.sha256()
     for name, value in sorted(network.state_dict().items()):
-        total.update(f"{name} {tuple(value.shape)}\n".encode())
-        total.update(value.detach().to("cpu", torch.float32).contiguous().numpy())
+        if name.split(".")[0] in DECODER:
+            total.update(f"{name} {tuple(value.shape)}\n".encode())
+            total.update(value.detach().to("cpu", torch.float32).contiguous().numpy())
     return total.hexdigest()
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from tng.bank import AT_ONCE, Bank
 from tng.corpus import Corpus
@@ -127,7 +128,6 @@ def noise_root(weight: Tensor, spread: Tensor) -> Tensor:
 
 def _mixed(content: Tensor, rows: Tensor, weights: Tensor, centre: Tensor | None) -> Tensor:
     """Weighted sums of the pool's content (N, a, b), around `centre` (a, b) if given; rows, weights (n, k) → (n, a, b)."""
-    out = torch.zeros((len(rows), *content.shape[1:]), dtype=content.dtype, device=content.device)
-    for i in range(rows.shape[1]):
-        out.addcmul_(content[rows[:, i]], weights[:, i, None, None])
+    flat = functional.embedding_bag(rows, content.flatten(1), per_sample_weights=weights.to(content.dtype), mode="sum")
+    out = flat.view(len(rows), *content.shape[1:])
     return out if centre is None else out + (1 - weights.sum(dim=1))[:, None, None] * centre
