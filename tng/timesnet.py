@@ -19,7 +19,7 @@ from tng import dealing, periods
 from tng.periods import PERIOD_CHOICES
 
 
-WIDE = 48            # channels from which a processor convolves faster if a channel's values lie side by side
+WIDE = 48            # channels from which a processor convolves faster if the values of a channel lie side by side; in double precision always
 
 
 class FusedInception(nn.Module):
@@ -128,7 +128,7 @@ class TimesBlock(nn.Module):
         if self.modulation is not None:
             h = self.modulation(h, station)
         grid = h.reshape(batch, rows, period, channels).permute(0, 3, 1, 2)  # (B, d, rows, period)
-        if h.device.type == "cpu" and channels >= WIDE:
+        if h.device.type == "cpu" and (channels >= WIDE or h.dtype == torch.float64):
             grid = grid.contiguous()
         grid = self.conv(grid)
         return grid.permute(0, 2, 3, 1).reshape(batch, rows * period, channels)[:, :samples]
