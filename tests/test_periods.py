@@ -106,6 +106,24 @@ def test_fixed_periods_are_weighed_by_the_records_own_amplitudes():
     torch.testing.assert_close(torch.stack([f.weights for f in folds]), torch.stack([share, share.flip(0)]), rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("samples", [240, 237, 1000])
+def test_bins_of_a_period_are_those_that_give_it(samples):
+    bins = torch.arange(1, samples // 2 + 1)
+    for period in range(2, samples + 1):
+        first, end = periods._bins(period, samples)
+        meant = bins[samples // bins == period].tolist()
+        assert not meant or list(range(first, end)) == meant
+
+
+def test_a_fixed_period_is_weighed_like_the_same_period_found_in_the_batch():
+    """3000 samples, 170 cycles strong and 60 weak: floor(3000 / 170) = 17, but 3000 / 17 is nearer to 176 cycles."""
+    h = (waves(170, samples=3000) + 0.99 * waves(60, samples=3000)) / 100
+    found, weights = periods.dominant_periods(h, 2)
+    assert found == [17, 50]
+    folds = periods.of_corpus(h, tuple(found))
+    torch.testing.assert_close(torch.stack([fold.weights for fold in folds], dim=1), weights)
+
+
 def test_most_common_periods_differ():
     """Bins 118 and 119 of 240 samples both mean a period of 2; the third bin is taken."""
     spectrum = torch.zeros(121)

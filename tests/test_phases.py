@@ -151,3 +151,27 @@ def test_an_unknown_training(run):
 def test_phase1_needs_phase0(run):
     with pytest.raises(runs.RunError, match="02_phase0"):
         trainings.carry_out("phase1", run)
+
+
+def test_phase1_goes_on_with_the_network_of_phase0_and_says_so(run):
+    """Settings of the network that were changed in between do not apply, and are not written into the checkpoint."""
+    trainings.carry_out("phase0", run)
+    wider = runs.Run("quick", run.folder, run.corpus_folder, settings(stations=("A", "B"), d_model=6, period_choice="sample"), own_corpus=True)
+    trained = trainings.carry_out("phase1", wider)
+    assert trained.network.arguments["d_model"] == 4
+    assert (trained.info["settings"]["d_model"], trained.info["settings"]["period_choice"]) == (4, "batch")
+
+
+def test_a_phase1_from_another_phase0_is_not_taken_for_finished(run, monkeypatch):
+    trainings.carry_out("phase0", run)
+    trainings.carry_out("phase1", run)
+    state = run.folder / "phase1.part.safetensors"
+    state.write_bytes(b"left by a kill")
+    with monkeypatch.context() as patched:
+        patched.setattr(phases, "phase1", lambda *a, **k: pytest.fail("trained again"))
+        trainings.carry_out("phase1", run, again=False)
+    assert not state.exists()
+    faster = runs.Run("quick", run.folder, run.corpus_folder, settings(stations=("A", "B"), phase0_learning_rate=1e-3), own_corpus=True)
+    trainings.carry_out("phase0", faster)
+    first = trainings.load("phase1", run, run.corpus(), STATIONS).network
+    assert not equal(first, trainings.carry_out("phase1", run, again=False).network)

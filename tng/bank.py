@@ -15,11 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tng.config import nearest
+from tng.config import nearest, settings
 from tng.corpus import Corpus
 from tng.npz import Npz
+from tng.processes import arithmetic
 from tng.timesnet import TimesNetGen, each_alone
 
+EXACT = settings(precision="32-true")            # a GPU neither rounds products nor takes another way each time
 AT_ONCE = 16                                     # records a forward pass
 DECODER = ("bottleneck", "decoder_blocks", "decoder_norm", "head")
 FIELDS = ("content", "mean", "scale", "noise_std")
@@ -287,7 +289,7 @@ def _evaluating(network: TimesNetGen):
     training = network.training
     network.eval()
     try:
-        with torch.no_grad(), each_alone(network):
+        with torch.no_grad(), each_alone(network), arithmetic(EXACT):
             yield
     finally:
         network.train(training)

@@ -39,6 +39,9 @@ def train(names: Annotated[list[str], typer.Argument(help="phase0, phase1, phase
     _require_before(here, chosen, same)
     for name in chosen:
         with _goes_on(here, name):
+            real = trainings.effective_settings(name, here)
+            for setting in (one for one in trainings.NETWORK if getattr(real, one) != getattr(here.settings, one)):
+                _say(f"{name}: goes on with the network of phase0, whose {setting} is {getattr(real, setting)}, not {getattr(here.settings, setting)}")
             before = _identity(folder / f"{name}.safetensors")
             trained = trainings.carry_out(name, here, again=again)
             new = again or _identity(folder / f"{name}.safetensors") != before

@@ -98,9 +98,13 @@ def of_each_record(h: Tensor, top_k: int) -> list[Fold]:
 
 
 def of_corpus(h: Tensor, periods: tuple[int, ...]) -> list[Fold]:
-    """Periods that are fixed beforehand; only their weights are the record's own."""
-    bins = [round(h.shape[1] / p) for p in periods]
-    share = torch.softmax(amplitudes(h)[:, bins], dim=1)
+    """Periods that are fixed beforehand; only their weights are the record's own.
+
+    Several bins may mean the same whole period; a record weighs it by the largest of its amplitudes at them.
+    """
+    amplitude = amplitudes(h)
+    own = [amplitude[:, slice(*_bins(p, h.shape[1]))].amax(dim=1) for p in periods]
+    share = torch.softmax(torch.stack(own, dim=1), dim=1)
     return [Fold(p, None, w) for p, w in zip(periods, share.unbind(dim=1))]
 
 
@@ -112,3 +116,9 @@ def most_common(spectrum: Tensor, samples: int, top_k: int) -> tuple[int, ...]:
 
 def _period(frequency: int, samples: int) -> int:
     return samples // max(frequency, 1)
+
+
+def _bins(period: int, samples: int) -> tuple[int, int]:
+    """First bin that means a period, and the one after the last: floor(T / f) = p for T/(p+1) < f <= T/p, up to T/2."""
+    last = min(samples // period, samples // 2)
+    return min(samples // (period + 1) + 1, last), last + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from tng.config import Settings
 from tng.corpus import Corpus
 from tng.periods import amplitudes, most_common
 from tng.timesnet import TimesNetGen, moments
-from tng.training import CorpusBatches, TrainingError, fabric, train
+from tng.processes import TrainingError, arithmetic, fabric
+from tng.training import CorpusBatches, train
 
 
 def reconstruction_loss(settings: Settings, noise_std: Tensor | None = None) -> Callable:
@@ -40,7 +42,7 @@ def latent_std(network: TimesNetGen, corpus: Corpus, rows, settings: Settings, s
     """
     device = fabric(settings)
     network = network.to(device.device).eval()
-    with torch.no_grad():
+    with torch.no_grad(), arithmetic(settings):
         means = [network.encode(batch["x"], batch.get("station"))[0].mean(dim=1)
                  for batch in map(device.to_device, CorpusBatches(corpus, rows, settings, stations)(None))]
     std = published_std(means) if settings.noise_estimate == "published" else torch.cat(means).std(dim=0, unbiased=False)
@@ -113,7 +115,17 @@ def phase1(pretrained: TimesNetGen, noise_std: Tensor, corpus: Corpus, settings:
         CorpusBatches(corpus, corpus.select(codes, "dev"), settings, numbered),
         epochs=settings.phase1_epochs, learning_rate=settings.phase1_learning_rate, settings=settings,
         label="Phase 1, described" if described else "Phase 1", resume=resume,
-        about={"corpus": corpus.fingerprint, "stations": stations, "noise_std": noise_std.tolist()})
+        about={"corpus": corpus.fingerprint, "stations": stations, "started_from": digest(pretrained).tolist(),
+                                               "noise_std": noise_std.tolist()})
+
+
+def digest(network: torch.nn.Module) -> Tensor:
+    """SHA-256 of all weights, as 32 numbers: what tells one Phase 0 from another."""
+    total = hashlib.sha256()
+    for name, value in sorted(network.state_dict().items()):
+        total.update(f"{name} {tuple(value.shape)}".encode())
+        total.update(value.detach().cpu().contiguous().numpy())
+    return torch.tensor(list(total.digest()), dtype=torch.uint8)
 
 
 def _others(corpus: Corpus, stations: list[str]) -> tuple[list[str], list[int]]:

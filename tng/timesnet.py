@@ -242,6 +242,7 @@ class TimesNetGen(nn.Module):
         """Reconstruct records (B, 3, T); with `noise_std` (code_width,), from codes blurred by Gaussian noise."""
         z, mean, scale = self.encode(x, station, seeds)
         if noise_std is not None:
+            z = z.to(noise_std.dtype)                                         # half precision where it is safe: not here
             noise = torch.randn_like(z) if seeds is None else dealing.normal(seeds, z.shape[1:], z, stream=1)
             z = z + noise * noise_std
         return self.decode(z, mean, scale, station if self.decoder_blocks else None)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from tng import config
 from tng.runs import Run
 
+NETWORK = ("d_model", "d_ff", "top_k", "num_kernels", "blocks", "dropout", "period_choice", "latent", "latent_stride", "decoder_blocks")
 TRAININGS = ("phase0", "phase1", "phase0-described", "phase1-described", "vae")      # in an order that works
 
 
@@ -43,19 +44,33 @@ def carry_out(name: str, run: Run, again: bool | None = None) -> Trained:
         If the training cannot go on; the last good state is then still there.
     """
     from tng import checkpoints
+    from tng.processes import fabric, from_first, on_first
 
     if name not in TRAININGS:
         raise config.ConfigError(f"unknown training {name!r}: {config.nearest(name, TRAININGS)}")
     corpus = run.corpus()
     stations = run.stations(corpus)
-    again = run.profile == "quick" if again is None else again
-    if not again and _finished(name, run, corpus, stations):
-        return load(name, run, corpus, stations)
     state = run.path(f"{name}.part.safetensors")
-    network, history, extra, numbered = _train(name, run, corpus, stations, state)
-    checkpoints.save_checkpoint(run.path(name), network, run.settings, stations=numbered, generates_for=stations, corpus=corpus,
+    again = run.profile == "quick" if again is None else again
+    fabric(run.settings)                                              # the processes meet: the first one looks for all
+    if not again and from_first(lambda: _finished(name, run, corpus, stations)):
+        on_first(lambda: state.unlink(missing_ok=True))               # left by a kill between the last two writes
+        return load(name, run, corpus, stations)
+    settings, (network, history, extra, numbered) = effective_settings(name, run), _train(name, run, corpus, stations, state)
+    checkpoints.save_checkpoint(run.path(name), network, settings, stations=numbered, generates_for=stations, corpus=corpus,
                                 history=history, extra=extra, finished=state)
     return Trained(network, history, extra, checkpoints.read_about(run.path(name)))
+
+
+def effective_settings(name: str, run: Run) -> config.Settings:
+    """The settings that a training really has: Phase 1 goes on with the network of Phase 0, whatever the run's settings say of it."""
+    from tng import checkpoints
+
+    before = run.path(_before(name))
+    if not name.startswith("phase1") or not checkpoints.file_of(before).exists():
+        return run.settings
+    theirs = checkpoints.read_about(before)["settings"]
+    return run.settings.model_copy(update={setting: theirs[setting] for setting in NETWORK})
 
 
 def load(name: str, run: Run, corpus, stations: list[str]) -> Trained:
@@ -83,18 +98,27 @@ def _train(name: str, run: Run, corpus, stations: list[str], state):
     if name.startswith("phase0"):
         network, history, noise_std = phases.phase0(corpus, run.settings, stations, state, described)
         return network, history, {"noise_std": noise_std}, []
-    before = load(name.replace("phase1", "phase0"), run, corpus, stations)
+    before = load(_before(name), run, corpus, stations)
     network, history = phases.phase1(before.network, before.extra["noise_std"], corpus, run.settings, stations, state)
-    return network, history, {}, stations if described else []
+    return network, history, {"started_from": phases.digest(before.network)}, stations if described else []
+
+
+def _before(name: str) -> str:
+    """The training that a Phase 1 starts from."""
+    return name.replace("phase1", "phase0")
 
 
 def _finished(name: str, run: Run, corpus, stations: list[str]) -> bool:
-    """Whether the run holds this training's result, for these records and settings."""
-    from tng import checkpoints
+    """Whether the run holds this training's result, for these records and settings, and for Phase 1 from this Phase 0."""
+    from tng import checkpoints, phases
 
     if not run.path(f"{name}.safetensors").exists():
         return False
     info = checkpoints.read_about(run.path(name))
     decide = lambda settings: {key: value for key, value in settings.items() if key not in config.HOW}
-    return (info.get("corpus") == corpus.fingerprint and list(info.get("generates_for", [])) == list(stations)
-            and decide(info.get("settings", {})) == decide(run.settings.model_dump(mode="json")))
+    same = (info.get("corpus") == corpus.fingerprint and list(info.get("generates_for", [])) == list(stations)
+            and decide(info.get("settings", {})) == decide(effective_settings(name, run).model_dump(mode="json")))
+    if not same or not name.startswith("phase1"):
+        return same
+    started = load(name, run, corpus, stations).extra.get("started_from")
+    return started is not None and started.equal(phases.digest(load(_before(name), run, corpus, stations).network))

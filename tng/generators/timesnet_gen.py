@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tng.bank import AT_ONCE, Bank
+from tng.bank import AT_ONCE, EXACT, Bank
 from tng.corpus import Corpus
 from tng.generators import GeneratorError, as_records, mixing as mixtures, random_stream, require_station
+from tng.processes import arithmetic
 from tng.records import Record
 from tng.timesnet import TimesNetGen, each_alone
 
@@ -109,7 +110,7 @@ class LatentMixing:
         number = None
         if self.network.arguments["stations"] and self.network.decoder_blocks:
             number = torch.full((len(mixed),), self.stations.index(station), device=mixed.device)
-        with each_alone(self.network):
+        with each_alone(self.network), arithmetic(EXACT):
             return self.network.decode(mixed, mean, scale, number)
 
     def _on_device(self, values: np.ndarray) -> Tensor:

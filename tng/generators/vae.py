@@ -37,6 +37,7 @@ from tng import dealing
 from tng.config import Settings
 from tng.corpus import Corpus
 from tng.generators import GeneratorError, as_records, random_stream, require_station
+from tng.processes import arithmetic
 from tng.records import Record
 from tng.training import CorpusBatches, dtype_of, train
 
@@ -204,7 +205,8 @@ def train_vae(corpus: Corpus, settings: Settings, stations: list[str], resume: P
                              learning_rate=settings.vae_learning_rate, settings=settings, label="VAE", resume=resume,
                              about={"corpus": corpus.fingerprint, "stations": stations})
     last = (training.read(rows, settings.vae_epochs) for rows in training.groups(None))         # all of them, in every process
-    network.spread_on((batch["x"].to(network.window.device), batch["station"].to(network.window.device), batch["seeds"]) for batch in last)
+    with arithmetic(settings):
+        network.spread_on((batch["x"].to(network.window.device), batch["station"].to(network.window.device), batch["seeds"]) for batch in last)
     return network, history
 
 
