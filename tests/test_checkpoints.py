@@ -135,6 +135,16 @@ def test_checkpoints_of_an_earlier_version(checkpoint, data, trained):
     assert not checkpoint.with_suffix(".json").exists()
 
 
+@pytest.mark.parametrize("name", ["network.head.weight", "extra.noise_std"])
+def test_weights_that_are_not_finite(name, checkpoint):
+    with safe_open(checkpoint, "pt") as file:
+        tensors, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()
+    tensors[name].view(-1)[1] = float("nan")
+    save_file(tensors, checkpoint, metadata)
+    with pytest.raises(TrainingError, match=f"phase0.safetensors: {name} has values that are not finite"):
+        load_checkpoint(checkpoint, TimesNetGen)
+
+
 def test_a_full_disk_leaves_what_was_there(checkpoint, data, trained):
     before = checkpoint.read_bytes()
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)

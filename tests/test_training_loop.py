@@ -87,17 +87,18 @@ def test_seeds_belong_to_record_and_epoch_whatever_the_batch(data):
     assert not set(whole.tolist()) & set(batches.read(np.arange(8), 3)["seeds"].tolist())
 
 
-@pytest.mark.parametrize("records, at_once, count", [(32, 0, 1), (32, 0, 5), (32, 4, 2), (9, 4, 2), (9, 1, 2), (8, 3, 1), (5, 100, 4), (3, 1, 3)])
+@pytest.mark.parametrize("records, at_once, count", [(32, 0, 1), (32, 0, 5), (32, 4, 2), (9, 4, 2), (9, 1, 2), (8, 3, 1), (5, 100, 4), (3, 1, 3),
+                                                      (32, 8, 8), (30, 7, 3)])
 def test_dealing_gives_every_process_as_many_turns_and_every_record_once(records, at_once, count):
     rows = np.arange(records)
     turns = [deal(rows, at_once, rank, count) for rank in range(count)]
     assert len({len(own) for own in turns}) == 1
     assert sorted(np.concatenate([turn for own in turns for turn in own])) == rows.tolist()
     sizes = [len(turn) for own in turns for turn in own]
-    assert min(sizes) >= 1 and (at_once == 0 or max(sizes) <= at_once + (at_once == 1))     # one more, where else a process had none
-    together = [np.concatenate(one) for one in zip(*turns)]
-    single = deal(rows, at_once * count, 0, 1)
-    assert (at_once == 1 and records % count) or [one.tolist() for one in together] == [one.tolist() for one in single]
+    together = [np.concatenate(one).tolist() for one in zip(*turns)]
+    assert min(sizes) >= 1 and (at_once == 0 or max(map(len, together)) <= max(at_once, 2 * count - 1))
+    if not at_once or -(-records // at_once) <= records // count:            # every process has a record of every turn
+        assert together == [own.tolist() for own in deal(rows, at_once, 0, 1)]
 
 
 # --- one process or many -----------------------------------------------------------------------------
@@ -105,7 +106,7 @@ def test_dealing_gives_every_process_as_many_turns_and_every_record_once(records
 ALONE = {        # name of a job → more records, settings in two processes, settings in one
     "double": (8, {"batch": 6}, {"batch": 6}),
     "single": (8, {"batch": 6, "precision": "32-true"}, {"batch": 6, "precision": "32-true"}),
-    "at once": (8, {"batch": 6, "records_at_once": 2}, {"batch": 6, "records_at_once": 4}),
+    "at once": (8, {"batch": 6, "records_at_once": 3}, {"batch": 6, "records_at_once": 3}),
     "turns": (8, {"batch": 6, "records_at_once": 1, "period_choice": "sample", "keep": "best", "save_minutes": 0},
               {"batch": 6, "period_choice": "sample", "keep": "best"}),
     "few": (3, {"batch": 2}, {"batch": 2})}
@@ -247,14 +248,15 @@ def test_double_precision_is_double_up_to_the_loss(data):
     train_weight(data, settings(), 1, loss)
 
 
-@pytest.mark.parametrize("precision, allowed", [("tf32", True), ("bf16-mixed", True), ("32-true", False), ("64-true", False)])
-def test_arithmetic_is_set_and_put_back(precision, allowed):
+@pytest.mark.parametrize("precision, products, convolutions", [("tf32", True, True), ("bf16-mixed", False, True), ("16-mixed", False, True),
+                                                               ("32-true", False, False), ("64-true", False, False)])
+def test_arithmetic_is_set_and_put_back(precision, products, convolutions):
     def state():
         return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic
 
     before = state()
     with pytest.raises(KeyError), arithmetic(settings(precision=precision)):
-        assert state() == (allowed, allowed, True)
+        assert state() == (products, convolutions, True)
         raise KeyError
     assert state() == before
 
@@ -266,13 +268,19 @@ def test_the_library_leaves_the_global_random_state_alone(data):
     assert torch.equal(torch.get_rng_state(), before) and torch.get_default_dtype() == torch.float32
 
 
+@pytest.fixture
+def scaler(monkeypatch):
+    """Half precision with its gradient scaler, on the CPU."""
+    from lightning_fabric import Fabric
+
+    monkeypatch.setattr(training, "fabric", lambda given: Fabric(accelerator="cpu", devices=1, **processes._precision("16-mixed", "cpu")))
+
+
 @pytest.mark.parametrize("scaled", [False, True])
-def test_clipping_comes_after_unscaling(scaled, data, tmp_path, monkeypatch):
+def test_clipping_comes_after_unscaling(scaled, data, tmp_path, monkeypatch, request):
     """The gradient's norm is the slope; a scaler multiplies it by 2^16 for a while."""
     if scaled:
-        from lightning_fabric import Fabric
-
-        monkeypatch.setattr(training, "fabric", lambda given: Fabric(accelerator="cpu", devices=1, **processes._precision("16-mixed", "cpu")))
+        request.getfixturevalue("scaler")
     steps = []
     plain_clip = torch.nn.utils.clip_grad_norm_
 
@@ -385,6 +393,20 @@ def test_a_training_that_is_asked_to_stop_finishes_its_step_and_goes_on_later(na
     assert pd.read_csv(tmp_path / "phase0.steps.csv")["step"].tolist() == list(range(1, 13))
 
 
+def test_a_training_goes_on_where_its_first_weights_are_drawn_otherwise(data, tmp_path):
+    """As on another kind of processor, in the last bit."""
+    def stopping(network, batch, progress):
+        if progress >= 0.5:
+            signal.raise_signal(signal.SIGTERM)
+        return weight_loss(network, batch, progress)
+
+    whole, history = train_weight(data, settings())
+    with pytest.raises(Stopped):
+        train_weight(data, settings(), loss=stopping, resume=tmp_path / "w.part.safetensors")
+    again, resumed = train_weight(data, settings(), resume=tmp_path / "w.part.safetensors", build=lambda: Weight(1.0000001))
+    assert equal(again, whole) and resumed.equals(history)
+
+
 def test_without_a_state_signals_are_not_caught(data):
     def loss(network, batch, progress):
         assert signal.getsignal(signal.SIGTERM) == before
@@ -424,7 +446,8 @@ def half_done(data, tmp_path):
     ({"clip": 2.0}, STATIONS, "clip is 1.0 there and 2.0 here"),
     ({"phase0_epochs": 9, "batch": 3}, STATIONS, "batch is 5 there and 3 here; phase0_epochs is 3 there and 9 here"),
     ({}, ["A", "C"], r'stations.* is \["A", "B"\] there and \["A", "C"\] here'),        # stations that training may have seen
-    ({"seed": 1}, STATIONS, "seed is 0 there and 1 here; .*first weights")])
+    ({"seed": 1}, STATIONS, "seed is 0 there and 1 here"),
+    ({"d_ff": 6}, STATIONS, "d_ff is 4 there and 6 here; .*shapes of the weights")])
 def test_a_state_of_other_settings_is_refused_and_said_why(changes, stations, says, data, half_done):
     before = half_done.read_bytes()
     with pytest.raises(TrainingError, match=f"other settings: .*{says}"):
@@ -500,12 +523,51 @@ def test_rows_of_a_broken_batch_are_named(factor, what, data):
         train_weight(data, settings(), 1, lambda network, batch, progress: network(batch["x"]).sum() * factor, rows=3)
 
 
-def test_a_gradient_that_is_no_number_stops_the_training(data):
-    def loss(network, batch, progress):
-        return torch.sqrt(network(batch["x"]).mean() * 0)      # 0, but of infinite slope
+def infinite_slope(network, batch, progress):
+    """A loss of 0."""
+    return torch.sqrt(network(batch["x"]).mean() * 0)
 
+
+def test_a_gradient_that_is_no_number_stops_the_training(data):
     with pytest.raises(TrainingError, match="the gradient became nan in epoch 1, step 1"):
-        train_weight(data, settings(), 1, loss)
+        train_weight(data, settings(), 1, infinite_slope)
+
+
+def test_a_scaler_does_not_hide_gradients_that_are_never_numbers(data, scaler, monkeypatch):
+    """It starts with a scale of 2¹⁶ and halves it at each step that it leaves out."""
+    given = settings(precision="32-true")
+    with pytest.raises(TrainingError, match="the gradient became nan in epoch 9, step 1"):
+        train_weight(data, given, 20, infinite_slope)
+    monkeypatch.setattr(training, "SKIPPED", 5)
+    with pytest.raises(TrainingError, match="the gradient became nan in epoch 3, step 1"):
+        train_weight(data, given, 20, infinite_slope)
+
+
+def test_a_scaler_may_leave_out_some_steps(data, scaler):
+    calls = []
+
+    def loss(network, batch, progress):
+        calls.append(network.training)
+        return (infinite_slope if network.training and sum(calls) % 5 else weight_loss)(network, batch, progress)
+
+    network, _ = train_weight(data, settings(precision="32-true"), 10, loss)
+    assert float(network.w.detach()) < 1
+
+
+@pytest.mark.parametrize("where", ["step", "validation"])
+@pytest.mark.parametrize("at_once, hint", [(0, "Set records_at_once to 3 or fewer: .*; or recompute"), (4, "Set records_at_once to 2 or fewer"),
+                                           (1, r"Set recompute to true, precision")])
+def test_too_little_memory_is_said_wherever_it_was_needed(where, at_once, hint, data, monkeypatch):
+    def no_room(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    def loss(network, batch, progress):
+        return weight_loss(network, batch, progress) if network.training else no_room()
+
+    if where == "step":
+        monkeypatch.setattr(torch.optim.AdamW, "step", no_room)
+    with pytest.raises(TrainingError, match=f"memory of cpu is too small .CUDA out of memory.*{hint}.*No state was written"):
+        train_weight(data, settings(records_at_once=at_once), 1, loss)
 
 
 def test_a_validation_loss_that_is_no_number_stops_the_training(data):

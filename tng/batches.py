@@ -47,10 +47,10 @@ class CorpusBatches:
 
 
 def deal(rows: np.ndarray, records_at_once: int, rank: int, processes: int) -> list[np.ndarray]:
-    """What one process takes of a batch, in turns of at most `records_at_once` records (0: all at once).
+    """What one process takes of a batch, in turns of at most `records_at_once` records over all processes (0: all at once).
 
-    A batch is first divided into turns and each turn is dealt out, so what is computed together depends on the product of
-    processes and records at once only.  In each turn every process has a record.
+    A batch is first divided into turns and each turn is dealt out, so what is computed together does not depend on the number of
+    processes.  But in each turn every process has a record: where turns would be too small for that, there are fewer of them.
     """
-    turns = -(-len(rows) // (records_at_once * processes)) if records_at_once else 1
+    turns = -(-len(rows) // records_at_once) if records_at_once else 1
     return [part(turn, rank, processes) for turn in np.array_split(rows, max(1, min(turns, len(rows) // processes)))]

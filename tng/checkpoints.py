@@ -193,7 +193,7 @@ def load_checkpoint(path, network_class: type[nn.Module]) -> tuple[nn.Module, di
     Raises
     ------
     TrainingError
-        If it is missing, damaged, or of another network.
+        If it is missing, damaged, or of another network, or has values that are not finite.
     """
     path = file_of(path)
     tensors, info = read_tensors(path)
@@ -201,6 +201,9 @@ def load_checkpoint(path, network_class: type[nn.Module]) -> tuple[nn.Module, di
         raise TrainingError(f"{path}: holds a {info.get('network')}, not a {network_class.__name__}")
     weights = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
     extra = {name.removeprefix("extra."): value for name, value in tensors.items() if name.startswith("extra.")}
+    broken = [name for name, value in tensors.items() if not value.isfinite().all()]
+    if broken:
+        raise TrainingError(f"{path}: {', '.join(broken[:5])} has values that are not finite (NaN or infinite); train again or fetch it anew")
     if not weights or "arguments" not in info:
         raise TrainingError(f"{path}: holds no network; train again or fetch it anew")
     try:

@@ -89,8 +89,10 @@ def _places(settings: Settings) -> tuple[int, int]:
         if int(env.get("SLURM_NTASKS_PER_NODE", 0)) != devices or devices * nodes != int(env["SLURM_NTASKS"]):
             raise TrainingError(f"Slurm has {env['SLURM_NTASKS']} tasks on {nodes} machines; ask for the same number on each with "
                                 f"--nodes={nodes} --ntasks-per-node={max(devices, 1)}, one a GPU")
+    elif settings.nodes > 1:
+        raise TrainingError(f"nodes is {settings.nodes}, but nothing has started the other machines' processes: start this with torchrun or srun on each")
     else:
-        return settings.devices, settings.nodes
+        return settings.devices, 1
     for name, wanted, found in (("devices", settings.devices, devices), ("nodes", settings.nodes, nodes)):
         if wanted not in (1, found):
             raise TrainingError(f"{starter} started {devices} processes on each of {nodes} machines, but the setting {name} is {wanted}; "
@@ -121,10 +123,14 @@ def _precision(name: str, kind: str) -> dict:
 
 @contextmanager
 def arithmetic(settings: Settings) -> Iterator[None]:
-    """Inside, a GPU multiplies as the precision says, and convolves by algorithms that repeat to the last bit."""
+    """Inside, a GPU multiplies as the precision says, and convolves by algorithms that repeat to the last bit.
+
+    Under autocast, products outside it (of embedding and head) are in full single precision.
+    """
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
     before = matmul.allow_tf32, cudnn.allow_tf32, cudnn.deterministic
-    matmul.allow_tf32 = cudnn.allow_tf32 = settings.precision not in ("32-true", "64-true")
+    matmul.allow_tf32 = settings.precision == "tf32"
+    cudnn.allow_tf32 = settings.precision not in ("32-true", "64-true")
     cudnn.deterministic = True
     try:
         yield

@@ -32,6 +32,7 @@ from tng.runlog import RunLog
 LOG, STATE = 1, 2            # what is due to be written
 LOG_EVERY_S = 10.0
 LISTED = 40                  # rows in a message
+SKIPPED = 30                 # steps in a row that a gradient scaler may leave out
 
 
 def train(build: Callable[[], nn.Module], loss: Callable, training: CorpusBatches, validation: CorpusBatches, *,
@@ -39,8 +40,9 @@ def train(build: Callable[[], nn.Module], loss: Callable, training: CorpusBatche
           resume: Path | None = None, about: dict | None = None) -> tuple[nn.Module, pd.DataFrame]:
     """Train a network with AdamW, a cosine learning rate that ends at 0, and gradient clipping.
 
-    With the setting `records_at_once` the gradients of parts of a batch are added up, which gives the gradient of the whole
-    batch.  Only with `period_choice` ``batch`` do the parts matter: periods are then common to a part, not to the batch.
+    With the setting `records_at_once`, counted over all processes, the gradients of parts of a batch are added up, which gives the
+    gradient of the whole batch.  Only with `period_choice` ``batch`` do the parts matter: periods are then common to a part, not
+    to the batch.
 
     Parameters
     ----------
@@ -89,7 +91,10 @@ def train(build: Callable[[], nn.Module], loss: Callable, training: CorpusBatche
         loop = _Loop(device, wrapped, optimiser, loss, training, validation, epochs, learning_rate, settings, label, state)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")      # of 1×1 convolutions, harmless
-            loop.run()
+            try:
+                loop.run()
+            except torch.OutOfMemoryError as problem:
+                raise TrainingError(loop.no_room(problem)) from None
         return network.eval(), loop.history()
 
 
@@ -113,7 +118,7 @@ class _Loop:
         self.training, self.validation, self.epochs, self.learning_rate = training, validation, epochs, learning_rate
         self.settings, self.label, self.state = settings, label, state
         self.place, self.log, self.asked = Place(), None, Interruption()
-        self.scaled = getattr(device.strategy.precision, "scaler", None) is not None
+        self.scaler, self.skipped = getattr(device.strategy.precision, "scaler", None), 0
 
     def run(self) -> None:
         if self.device.device.type == "cuda":
@@ -176,22 +181,20 @@ class _Loop:
     def _step(self, epoch: int, step: int, rows: np.ndarray) -> None:
         started = time.monotonic()
         rate = self.optimiser.param_groups[0]["lr"] = self._rate(epoch, step)
-        try:
-            share = self._gradient(epoch, step, rows)
-        except torch.OutOfMemoryError as problem:
-            raise TrainingError(self._no_room(problem)) from None
+        share = self._gradient(epoch, step, rows)
         norm = self.device.clip_gradients(self.network, self.optimiser, max_norm=self.settings.clip, error_if_nonfinite=False)
         self.optimiser.step()
         loss, signal_number, due = self._exchange(float(share))             # the first wait for a GPU: by now it has all its work
         if not math.isfinite(loss):
             raise TrainingError(self._no_number("loss", loss, epoch, step, rows))
-        if not (self.scaled or math.isfinite(norm := float(norm))):         # a gradient scaler leaves such a step out
+        self.skipped = 0 if math.isfinite(norm := float(norm)) else self.skipped + 1
+        if self.skipped and self._cannot_skip():
             raise TrainingError(self._no_number("gradient", norm, epoch, step, rows))
         self.place.losses.append(loss)
         seconds = time.monotonic() - started
         self.place.step_seconds, self.place.records = self.place.step_seconds + seconds, self.place.records + len(rows)
         if self.log:
-            self.log.step(step=epoch * len(self.training) + step + 1, epoch=epoch + 1, loss=loss, learning_rate=rate, gradient_norm=float(norm),
+            self.log.step(step=epoch * len(self.training) + step + 1, epoch=epoch + 1, loss=loss, learning_rate=rate, gradient_norm=norm,
                           records_per_s=len(rows) / seconds, peak_memory_gib=peak_memory_gib(self.device.device))
         self.bar.set_postfix(epoch=f"{epoch + 1}/{self.epochs}", loss=f"{loss:.3g}", refresh=False)
         self.bar.update(len(rows))
@@ -199,6 +202,10 @@ class _Loop:
             self._write(signal_number)
         elif due == LOG:
             self._write_log()
+
+    def _cannot_skip(self) -> bool:
+        """Whether steps of infinite gradient are more than a gradient scaler leaves out until its scale fits."""
+        return self.scaler is None or self.skipped >= SKIPPED or self.scaler.get_scale() < 1
 
     def _gradient(self, epoch: int, step: int, rows: np.ndarray) -> Tensor:
         """Leave the gradient of a batch's mean loss in the network; return this process' share of that loss."""
@@ -287,10 +294,14 @@ class _Loop:
         return (f"{self.label}: the {what} became {value} in epoch {epoch + 1}, step {step + 1} of {len(self.training)}. {self._broken(rows)}"
                 f"Try a lower learning rate, or look for broken records. {self._before()}")
 
-    def _no_room(self, problem: Exception) -> str:
-        at_once = -(-(self.settings.records_at_once or self.settings.batch // self.device.world_size) // 2)
-        return (f"{self.label}: the memory of {self.device.device} is too small ({str(problem).splitlines()[0]}). Set records_at_once to {at_once} or "
-                f"fewer: a batch then goes through the network in parts; or recompute to true, precision to bf16-mixed. {self._before()}")
+    def no_room(self, problem: Exception) -> str:
+        """What to say when memory is too small; parts of a batch are counted over all processes."""
+        count, batch = self.device.world_size, -(-len(self.training.rows) // len(self.training))
+        now = max(count, min(self.settings.records_at_once or batch, batch))
+        half = max(count, -(-now // 2))
+        fewer = f"records_at_once to {half} or fewer: a batch then goes through the network in parts; or " if half < now else ""
+        return (f"{self.label}: the memory of {self.device.device} is too small ({str(problem).splitlines()[0]}). Set {fewer}recompute to true, "
+                f"precision to bf16-mixed. {self._before()}")
 
     def _broken(self, rows: np.ndarray) -> str:
         """Which records are to blame, or may be."""
