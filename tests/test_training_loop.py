@@ -19,7 +19,7 @@ import torch
 from _train_worker import SAMPLES, STATIONS, both_phases, digest, equal, settings, write_corpus
 from torch import nn
 
-from tng import checkpoints, phases, processes, runlog, training
+from tng import checkpoints, files, phases, processes, runlog, training
 from tng.processes import Stopped, TrainingError, arithmetic
 from tng.timesnet import TimesNetGen
 from tng.training import CorpusBatches, deal, train
@@ -407,6 +407,24 @@ def test_a_training_goes_on_where_its_first_weights_are_drawn_otherwise(data, tm
     assert equal(again, whole) and resumed.equals(history)
 
 
+def test_one_training_at_a_time_on_a_state(data, tmp_path):
+    state, seen = tmp_path / "w.part.safetensors", []
+    lock = state.with_name("w.part.safetensors.lock")
+
+    def loss(network, batch, progress):
+        assert lock.stat().st_mtime > 0                                     # touched with each state that is written
+        seen.append(json.loads(lock.read_text())["pid"])
+        os.utime(lock, (0, 0))
+        return weight_loss(network, batch, progress)
+
+    train_weight(data, settings(save_minutes=0), 1, lambda *given: loss(*given) if given[0].training else weight_loss(*given), state, rows=20)
+    assert set(seen) == {os.getpid()} and len(seen) == 4 and not lock.exists()
+    lock.write_text(json.dumps({"host": files._host(), "pid": os.getppid(), "started": "today"}))
+    with pytest.raises(TrainingError, match=rf"w.part.safetensors is the state of a training that is under way: process {os.getppid()} on .* since today"):
+        train_weight(data, settings(), 3, resume=state)
+    assert lock.exists()
+
+
 def test_without_a_state_signals_are_not_caught(data):
     def loss(network, batch, progress):
         assert signal.getsignal(signal.SIGTERM) == before
@@ -428,7 +446,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(data, plain, tmp_path):
     assert found["last"] == 0 and found["weights"] == whole["weights"] and found["curves"] == whole["curves"]
     steps = pd.read_csv(tmp_path / "phase0.steps.csv")
     assert steps["step"].tolist() == list(range(1, 81))
-    assert not list(tmp_path.glob("*.safetensors.part")) and whole["weights"] != plain["weights"]
+    assert not list(tmp_path.glob("*.safetensors.*")) and whole["weights"] != plain["weights"]
 
 
 @pytest.fixture
@@ -492,7 +510,7 @@ def test_a_full_disk_leaves_the_last_good_state(data, plain, tmp_path, monkeypat
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     monkeypatch.undo()
-    assert state.read_bytes() == good[0] and not list(tmp_path.rglob("*.safetensors.part"))
+    assert state.read_bytes() == good[0] and not list(tmp_path.rglob("*.safetensors.*"))
     network, history, _ = phases.phase0(data, settings(), STATIONS, state)
     assert history.to_dict("list") == plain["curves"][0]
 

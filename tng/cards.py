@@ -7,13 +7,12 @@ be used, and what it must not be used for.  But for the section "Effort", the sa
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 
 from tng import config
+from tng.files import replaced
 
 WHAT = {                                       # training → title, what it is
     "phase0": ("TimesNet-Gen as published, Phase 0",
@@ -216,7 +215,8 @@ def _settings(info: Mapping) -> str:
     given, training = info.get("settings") or {}, str(info.get("training") or "")
     fields = config.Settings.model_fields
     others = {"phase0_", "phase1_", "vae_"} - {f"{training.partition('-')[0]}_"}
-    others |= {"latent", "decoder_"} if not training.endswith("-described") else set()
+    others |= {"latent", "decoder_", "described_"} if not training.endswith("-described") else set()
+    others |= {"described_"} if not training.startswith("phase0") else set()
     others |= {"records_per_", "random_"} if not (info.get("corpus_about") or {}).get("synthetic") else set()
     others |= {"d_", "top_k", "num_kernels", "blocks", "dropout", "period_", "loss", "noise_"} if training == "vae" else set()
     rows = [(f"`{name}`", value, fields[name].description if name in fields else "") for name, value in sorted(given.items())
@@ -233,9 +233,9 @@ def _training(info: Mapping) -> list[str]:
     if not epochs:
         return ["Not stated."]
     rows = [(epochs[i], *(_number(history[name][i]) if i < len(history.get(name) or []) else "–" for name in ("train", "validation")))
-            for i in sorted({0, len(epochs) // 2, len(epochs) - 1})]
+            for i in (range(len(epochs)) if len(epochs) <= 12 else sorted({0, len(epochs) // 2, len(epochs) - 1}))]
     kept = f", weights of epoch {info['kept_epoch']} kept" if info.get("kept_epoch") not in (None, epochs[-1]) else ""
-    return [f"{len(epochs)} epochs{kept}; mean losses over an epoch:", _table(("epoch", "training", "validation"), rows)]
+    return [f"{len(epochs)} epoch{'s' if len(epochs) > 1 else ''}{kept}; mean losses over an epoch:", _table(("epoch", "training", "validation"), rows)]
 
 
 def _effort(effort: Mapping) -> str:
@@ -321,13 +321,9 @@ def _code(lines: str, language: str) -> str:
 
 
 def _put(path: Path, content: str) -> Path:
-    part = path.with_name(path.name + ".part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(content, encoding="utf-8")
-        os.replace(part, path)
+        with replaced(path) as part:
+            part.write_text(content, encoding="utf-8")
     except OSError as problem:
-        with suppress(OSError):
-            part.unlink()
         raise CardError(f"{path}: cannot be written ({problem.strerror or problem})") from None
     return path

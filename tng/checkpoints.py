@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from tng import __version__, cards
 from tng.config import Settings
 from tng.corpus import Corpus
+from tng.files import replaced
 from tng.processes import TrainingError, on_first
 
 FORMAT = "tng checkpoint 2"
@@ -48,17 +49,13 @@ def write_tensors(path, tensors: Mapping[str, Tensor], info: Mapping, form: str 
         If that fails, as on a full disk.  A file that was there before is then still as it was.
     """
     path = Path(path)
-    part = path.with_name(path.name + ".part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, "wb") as file:
+        with replaced(path) as part, open(part, "wb") as file:
             file.write(save({name: value.detach().cpu().contiguous() for name, value in tensors.items()},
                             {"format": form, "about": json.dumps(dict(info))}))
             file.flush()
             os.fsync(file.fileno())
-        os.replace(part, path)
     except OSError as problem:
-        part.unlink(missing_ok=True)
         raise TrainingError(cannot_write(path, problem)) from None
 
 

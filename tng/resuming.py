@@ -10,16 +10,17 @@ import hashlib
 import json
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from tng import checkpoints
+from tng import checkpoints, files
 from tng.config import HOW, Settings
-from tng.processes import TrainingError, from_first, together
+from tng.processes import TrainingError, from_first, on_first, processes, together
 
 FORMAT = "tng training state 2"
 MOMENTS = {"step", "exp_avg", "exp_avg_sq"}        # what AdamW keeps of a parameter
@@ -81,15 +82,37 @@ class State:
         Its `identity`.
     network, optimiser, precision
         What is written and read: the bare network, its optimiser, and Fabric's precision, which may scale the loss.
+    minutes : float
+        How often it is written.
     """
 
-    def __init__(self, path: Path, known_by: Mapping, network: nn.Module, optimiser, precision):
+    def __init__(self, path: Path, known_by: Mapping, network: nn.Module, optimiser, precision, minutes: float):
+        self.lock = files.Lock(Path(path), 3 * minutes)
         self.path, self.known_by = Path(path), dict(known_by)
         self.network, self.optimiser, self.precision = network, optimiser, precision
         self.device = next(network.parameters()).device
 
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Inside, no other training may use the file; TrainingError if another does."""
+        on_first(self._lock)
+        try:
+            yield
+        finally:
+            if processes()[0] == 0:
+                self.lock.release()
+
+    def _lock(self) -> None:
+        try:
+            self.lock.take()
+        except files.LockedError as problem:
+            raise TrainingError(f"{self.path} is the state of a training that is under way: {problem}") from None
+        except OSError as problem:
+            raise TrainingError(checkpoints.cannot_write(self.lock.path, problem)) from None
+
     def write(self, place: Place) -> None:
         """Replace the file."""
+        self.lock.touch()
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         tensors |= {f"best.{name}": value for name, value in place.best.items()}
         for number, moments in self.optimiser.state_dict()["state"].items():

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 from tng.checkpoints import cannot_write
+from tng.files import replaced
 from tng.processes import TrainingError
 
 STEP = ("step", "epoch", "loss", "learning_rate", "gradient_norm", "records_per_s", "peak_memory_gib")
@@ -109,11 +110,5 @@ def _cut(path: Path, columns: tuple[str, ...], steps: int) -> None:
             number, *others = line.split(",")
             if line.endswith("\n") and len(others) == len(columns) - 1 and number.isdigit() and int(number) <= steps:
                 kept.append(line)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    try:
+    with replaced(path) as part:
         part.write_text("".join(kept))
-        os.replace(part, path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise

@@ -70,7 +70,7 @@ def train(build: Callable[[], nn.Module], loss: Callable, training: CorpusBatche
     ------
     TrainingError
         If the loss is no longer a finite number, the process was asked to stop, a file cannot be written, or `resume` holds
-        another training.
+        another training, or is in use.
     KeyboardInterrupt
         After Ctrl-C, when the state has been written.
     """
@@ -87,12 +87,13 @@ def train(build: Callable[[], nn.Module], loss: Callable, training: CorpusBatche
             getattr(network, "compile_blocks", network.compile)()
         optimiser = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=settings.weight_decay)
         wrapped, optimiser = device.setup(network, optimiser)
-        state = State(Path(resume), known_by, network, optimiser, device.strategy.precision) if resume else None
+        state = State(Path(resume), known_by, network, optimiser, device.strategy.precision, settings.save_minutes) if resume else None
         loop = _Loop(device, wrapped, optimiser, loss, training, validation, epochs, learning_rate, settings, label, state)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")      # of 1×1 convolutions, harmless
             try:
-                loop.run()
+                with state.kept() if state else nullcontext():
+                    loop.run()
             except torch.OutOfMemoryError as problem:
                 raise TrainingError(loop.no_room(problem)) from None
         return network.eval(), loop.history()
