@@ -105,7 +105,11 @@ def test_what_is_trained_is_not_trained_again(here, monkeypatch, capsys):
 def test_again_and_another_setting_train_anew(tmp_path, monkeypatch, capsys):
     write_corpus(tmp_path / "run/corpus")
     words = ["train", "phase0", "--run", tmp_path / "run", *SMALL]
-    for more, epochs in (([], 2), (["--again"], 2), (["--set", "phase0_epochs=1"], 1)):
+    another = ["--set", "phase0_epochs=1"]
+    for more, epochs in (([], 2), (["--again"], 2), ([*another, "--again"], 1)):
+        if "--again" in more and another[1] in more:                           # a slip of the fingers replaces nothing
+            code, text = tng(monkeypatch, capsys, *words, *another)
+            assert code == 1 and "phase0_epochs is 2 there and 1 here" in text and "--again" in text
         code, text = tng(monkeypatch, capsys, *words, *more)
         assert code == 0 and f"phase0: {epochs} epochs" in text and "already" not in text
     assert tng(monkeypatch, capsys, *words, "--set", "phase0_epochs=1", "--set", "generated_records=3")[1].startswith("phase0: already trained")

@@ -169,9 +169,9 @@ def import_checkpoint(checkpoint: Annotated[Path, typer.Argument(metavar="FILE.p
     _free(into, overwrite)
     written = import_public(checkpoint, into, latent_bank=latent_bank, noise_std=noise_std, sampling_rate_hz=sampling_rate_hz,
                             stations=station or None)
-    _written(written)
+    _written(written, "" if latent_bank else " --corpus CORPUS")
     if latent_bank is None:
-        typer.echo("It holds no bank of records to mix: make records with --corpus CORPUS, or import it with --latent-bank")
+        typer.echo("It holds no bank of records to mix: name a corpus whose records are to be, or import with --latent-bank")
 
 
 def _free(path: Path, overwrite: bool) -> None:
@@ -179,9 +179,9 @@ def _free(path: Path, overwrite: bool) -> None:
         raise ValueError(f"{path}: is there already; name another file, or overwrite it (--overwrite)")
 
 
-def _written(path: Path) -> None:
+def _written(path: Path, needs: str = "") -> None:
     from tng.checkpoints import read_about
 
     station = next(iter(read_about(path).get("generates_for") or []), "STATION")
     typer.echo(f"written: {path} ({path.stat().st_size / 2**20:.1f} MiB), and its card {path.with_suffix('.md').name}\n"
-               f"Next: tng generate --checkpoint {quoted(path)} --station {shlex.quote(station)} -n 50")
+               f"Next: tng generate --checkpoint {quoted(path)} --station {shlex.quote(station)} -n 50{needs}")

@@ -21,7 +21,7 @@ def train(names: Annotated[list[str], typer.Argument(help="phase0, phase1, phase
           station: Annotated[list[str] | None, typer.Option(help="Station to generate for; can be repeated. Default: the five with most records.")] = None,
           devices: Annotated[int | None, typer.Option(help="Processes on this machine, one a device; default 1.")] = None,
           nodes: Annotated[int | None, typer.Option(help="Machines, under torchrun or srun; default 1.")] = None,
-          again: Annotated[bool, typer.Option("--again", help="Train anew what is trained already.")] = False) -> None:
+          again: Annotated[bool, typer.Option("--again", help="Train anew what is trained already, and replace it.")] = False) -> None:
     """Train networks of a run. A training that was stopped goes on when the same command is given again.
 
     Several processes: --devices N, or start this command with torchrun or srun.

@@ -54,7 +54,7 @@ class Settings(BaseModel):
     phase0_learning_rate: float = Field(3e-2, gt=0, description="at the start; it ends at 0")
     described_learning_rate: float = Field(1e-2, gt=0, description="the same for the described network, which is deeper")
     phase1_records: Literal["stations", "others"] = Field(
-        "stations", description="Phase 1 on the stations to generate for, as the paper says, or on the others, as its code does")
+        "stations", description="Phase 1 of the published network on the stations to generate for, as the paper says, or on the others, as its code does")
     phase1_epochs: int = Field(4, ge=1, description="passes over the stations' own records")
     phase1_learning_rate: float = Field(5e-3, gt=0, description="at the start; it ends at 0")
     noise_scale: float = Field(1.0, ge=0, description="latent noise in Phase 1, in its standard deviations")

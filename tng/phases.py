@@ -97,15 +97,12 @@ def phase1(pretrained: TimesNetGen, noise_std: Tensor, corpus: Corpus, settings:
     """Fine-tune with latent noise on the stations to generate for; returns the network and its history.
 
     The described network now gets its station modulation; the published one has no station in it.  Only
-    training events are seen.  With the setting `phase1_records` ``others`` the records are those of Phase 0
-    again, which is what the public code does.
+    training events are seen.  With the setting `phase1_records` ``others`` the published network sees the records
+    of Phase 0 again, as in the public code; the described one has to see the stations whose numbers it learns.
     """
     described = not pretrained.linear_decoder
     codes = list(stations)
-    if settings.phase1_records == "others":
-        if described:
-            raise TrainingError("phase1_records is 'others': the described network has to see the stations it generates for; "
-                                "set it to 'stations'")
+    if settings.phase1_records == "others" and not described:
         codes, _ = _others(corpus, stations)
     numbered = codes if described else None
     return train(

@@ -231,7 +231,18 @@ def start(parameters: dict) -> Run:
     folder = Path(run).expanduser().resolve() if run else runs_folder() / profile
     corpus_folder = Path(corpus).expanduser().resolve() if corpus else folder / "corpus"
     _started = True
-    return Run(profile, folder, corpus_folder, settings, own_corpus=bool(corpus))
+    here = Run(profile, folder, corpus_folder, settings, own_corpus=bool(corpus))
+    _say_what_differs(here)
+    return here
+
+
+def _say_what_differs(run: Run) -> None:
+    """A page's sentences describe the book's own run: say so where another one is shown."""
+    book = config.settings()
+    differing = [f"{name} {value}" for name, value in run.settings if value != getattr(book, name)]
+    if run.own_corpus or differing:
+        what = [*(["another corpus"] if run.own_corpus else []), *differing]
+        print(f"The text of this page describes the book's own run; this one has {', '.join(what[:6])}{', …' if len(what) > 6 else ''}")
 
 
 def results(name: str) -> Path:

@@ -12,7 +12,7 @@ import pandas as pd
 from torch import Tensor, nn
 
 from tng import config
-from tng.runs import Run
+from tng.runs import Run, RunError
 
 NETWORK = ("d_model", "d_ff", "top_k", "num_kernels", "blocks", "dropout", "period_choice", "latent", "latent_stride", "decoder_blocks")
 TRAININGS = ("phase0", "phase1", "phase0-described", "phase1-described", "vae")      # in an order that works
@@ -39,7 +39,7 @@ def carry_out(name: str, run: Run, again: bool | None = None) -> Trained:
     ConfigError
         For an unknown name.
     RunError
-        If the corpus, or the checkpoint of Phase 0, is not there.
+        If the corpus, or the checkpoint of Phase 0, is not there; without `again`, if there is a finished checkpoint that differs.
     TrainingError
         If the training cannot go on; the last good state is then still there.
     """
@@ -51,9 +51,12 @@ def carry_out(name: str, run: Run, again: bool | None = None) -> Trained:
     corpus = run.corpus()
     stations = run.stations(corpus)
     state = run.path(f"{name}.part.safetensors")
-    again = run.profile == "quick" if again is None else again
     fabric(run.settings)                                              # the processes meet: the first one looks for all
-    if not again and from_first(lambda: _finished(name, run, corpus, stations)):
+    difference = from_first(lambda: _difference(name, run, corpus, stations))
+    if again is False and difference and difference != MISSING:
+        raise RunError(f"{run.path(name)}.safetensors is finished, but of another training: {difference}. Train it anew with --again, or choose "
+                       "another run folder")
+    if not difference and not (run.profile == "quick" if again is None else again):
         on_first(lambda: state.unlink(missing_ok=True))               # left by a kill between the last two writes
         return load(name, run, corpus, stations)
     settings, (network, history, extra, numbered) = effective_settings(name, run), _train(name, run, corpus, stations, state)
@@ -108,17 +111,28 @@ def _before(name: str) -> str:
     return name.replace("phase1", "phase0")
 
 
-def _finished(name: str, run: Run, corpus, stations: list[str]) -> bool:
-    """Whether the run holds this training's result, for these records and settings, and for Phase 1 from this Phase 0."""
+MISSING = "not there"
+
+
+def _difference(name: str, run: Run, corpus, stations: list[str]) -> str:
+    """What tells a finished checkpoint from this training: records, stations, settings, and for Phase 1 the Phase 0 it started from.
+
+    Empty if nothing does.
+    """
     from tng import checkpoints, phases
 
     if not run.path(f"{name}.safetensors").exists():
-        return False
+        return MISSING
     info = checkpoints.read_about(run.path(name))
-    decide = lambda settings: {key: value for key, value in settings.items() if key not in config.HOW}
-    same = (info.get("corpus") == corpus.fingerprint and list(info.get("generates_for", [])) == list(stations)
-            and decide(info.get("settings", {})) == decide(effective_settings(name, run).model_dump(mode="json")))
-    if not same or not name.startswith("phase1"):
-        return same
-    started = load(name, run, corpus, stations).extra.get("started_from")
-    return started is not None and started.equal(phases.digest(load(_before(name), run, corpus, stations).network))
+    there, here = info.get("settings", {}), effective_settings(name, run).model_dump(mode="json")
+    differing = [f"{key} is {there.get(key)} there and {value} here" for key, value in here.items()
+                 if key not in config.HOW and there.get(key) != value]
+    if info.get("corpus") != corpus.fingerprint:
+        differing.append("it has learned from another corpus")
+    if list(info.get("generates_for", [])) != list(stations):
+        differing.append(f"it generates for {', '.join(info.get('generates_for', []))}")
+    if not differing and name.startswith("phase1"):
+        started = load(name, run, corpus, stations).extra.get("started_from")
+        if started is None or not started.equal(phases.digest(load(_before(name), run, corpus, stations).network)):
+            differing.append(f"it started from another {_before(name)}")
+    return "; ".join(differing)

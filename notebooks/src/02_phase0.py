@@ -20,8 +20,8 @@
 #
 # In its first phase TimesNet-Gen is an autoencoder: it encodes an accelerogram and decodes it again, and nothing
 # tells it which station it listens to. It sees every station except the five that it will later generate
-# for. The small network of this page learns in a minute to return records of stations it
-# has never seen, with nearly the right waveform and nearly the right HVSR; the highest peaks and the lowest frequencies suffer.
+# for. The small networks of this page learn in minutes to return records of stations they
+# have never seen, with nearly the right waveform; the highest peaks and the lowest frequencies suffer.
 #
 # The authors' code and their text differ, so there are two networks ({ref}`architecture`): the published one, called TimesNet-Gen in this book, with a linear decoder and no
 # bottleneck, and the one that the text describes ("described"), with a latent bottleneck and TimesBlocks in the decoder. They share every block, and both are trained here.
@@ -149,9 +149,9 @@ pd.concat({name: table(name) for name in decoded})
 
 # %% [markdown]
 # `correlation` is the median over records of the correlation between waveforms; `curve error` is the rms difference of ln HVSR.
-# What is lost: the highest peaks come out lower (`PGA ratio`), and below 1 Hz the reconstruction has a noise floor above the record
-# ({numref}`fig-reconstruction-spectra`). The HVSR between 1 and 20 Hz shows neither. The described network has to pass each record through a
-# bottleneck that is smaller than the record, and pays for it.
+# What is lost: the highest peaks come out lower (`PGA ratio`), which HVSR does not show, and below 1 to 3 Hz the reconstruction has a noise floor above the record
+# ({numref}`fig-reconstruction-spectra`), which lifts the HVSR at the lower end of the band. The described network has to pass each record through a
+# bottleneck that is smaller than the record, and pays for it: its curve error is two to four times as large.
 #
 # These are **reconstructions** of test records: each was shown to the network a moment before. A good score here says that
 # the code keeps the record, not that anything can be generated. The authors' published "TimesNet" lists look like this case too: they

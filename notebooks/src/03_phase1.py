@@ -24,7 +24,7 @@
 #
 # The result keeps the main features of each station's HVSR, and $f_0$ at four of the five, as the paper says. It is also weaker than the
 # station's records, varies less from one to the next and lasts longer, which neither HVSR nor $f_0$ can show. {ref}`published-generator` explains why.
-# The described network changes little of this, and does not listen to the station's number.
+# The described network finds $f_0$ at all five, but its records are weaker and longer still, their HVSR is further off, and it does not listen to the station's number.
 #
 # | At a glance | |
 # |---|---|
@@ -68,7 +68,7 @@ here.table("phase1_epochs", "phase1_learning_rate", "phase1_records", "noise_sca
 #
 # Phase 1 goes on from the weights of Phase 0. The station modulation of the described network starts as the identity, so it begins with exactly
 # the function that Phase 0 ended with. Only training events are used. (The paper says that Phase 1 runs on the five stations, and so does this book;
-# the public code runs it on the other ones: `phase1_records = "others"`.)
+# the public code runs it on the other ones, which `phase1_records = "others"` does with the published network.)
 
 # %%
 trained = {name: trainings.carry_out(kept, here) for name, kept in (("TimesNet-Gen", "phase1"), ("described", "phase1-described"))}

@@ -30,7 +30,7 @@
 # | At a glance | |
 # |---|---|
 # | Reproduces | the paper's HVSR and $f_0$ figures, its confusion matrices and its NCC |
-# | Needs | the authors' published arrays; the corpus and the generated records of {ref}`phase1`, {ref}`zero-shot`, {ref}`vae-baseline` |
+# | Needs | the authors' published arrays; the corpus and the generated records and the checkpoints of {ref}`phase1`, {ref}`zero-shot`, {ref}`vae-baseline` |
 # | Makes | `scoreboard.json` and `.csv` in the run folder |
 # | Run time | quick: two minutes on one core; paper: a few minutes |
 # | Seed | 0 |
@@ -195,7 +195,7 @@ plt.show()
 # In {numref}`fig-run-hvsr` the curves of TimesNet-Gen, zero-shot and average nearly coincide, except at the
 # upper end of the band. The intervals of all generators that start from recorded accelerograms overlap: the NCC cannot tell
 # TimesNet-Gen from a plain average, nor from a replay, nor from a record whose phases are random. It can tell them all from the VAE, which has to invent its records.
-# And one constant $f_0$ a station, the median of its held-out records with no scatter at all, scores more than any of them. {ref}`what-the-score-sees` goes through
+# And one constant $f_0$ a station, the median of its held-out records with no scatter at all, scores more than any of them in S×S. {ref}`what-the-score-sees` goes through
 # the reasons.
 #
 # (scoreboard)=

@@ -280,7 +280,7 @@ for name, ax in zip(("untrained", "trained"), axes):
     for place, choice in enumerate(periods.PERIOD_CHOICES):
         values = changes[name, choice][:, 1]
         beside = place + np.random.default_rng(0).uniform(-0.2, 0.2, len(values))
-        ax.plot(beside, values, ".", ms=4, color=figures.colour("published" if choice == "batch" else "TimesNet-Gen"))
+        ax.plot(beside, values, ".", ms=4, color=figures.colour("TimesNet-Gen" if choice == "batch" else "training"))
     ax.set_xticks(range(3), periods.PERIOD_CHOICES)
     ax.set(xlabel="Choice of periods", title=name)
 axes[1].axhline(error, color="0.4", lw=0.8)
