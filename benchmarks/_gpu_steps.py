@@ -6,7 +6,6 @@ Called by ``benchmarks/public_code.py --device cuda``.
 from __future__ import annotations
 
 import copy
-import itertools
 from collections.abc import Callable
 
 import torch
@@ -21,7 +20,10 @@ from tng.timesnet import TimesNetGen
 
 
 PRECISIONS = ("32-true", "tf32", "bf16-mixed")
-WAYS = ((False, False), (True, False), (False, True))          # compiled, recomputed in the backward pass
+# Precision, choice of periods, shapes for which the network is compiled, whether it is recomputed in the backward pass.
+# With periods of the corpus, shapes change with the size of the batch only.
+WAYS = [(precision, "batch", *way) for precision in PRECISIONS for way in (("", False), ("dynamic", False), ("", True))]
+WAYS += [("bf16-mixed", "corpus", shapes, False) for shapes in ("", "dynamic", "static")]
 
 
 def matrix_rate(device: str, n: int = 8192, repeat: int = 50) -> float:
@@ -31,13 +33,23 @@ def matrix_rate(device: str, n: int = 8192, repeat: int = 50) -> float:
     return repeat * 2 * n**3 / seconds(lambda: [a @ b for _ in range(repeat)], device)
 
 
-def stepper(network: nn.Module, x: Tensor, settings: config.Settings) -> Callable:
-    """A training step of ours on a batch that stays the same."""
+def with_periods(network: TimesNetGen, periods: list[int]) -> TimesNetGen:
+    """The same weights, with these periods whatever comes in."""
+    fixed = TimesNetGen(**{**network.arguments, "period_choice": "corpus", "periods": tuple(periods)})
+    fixed.load_state_dict(network.state_dict())
+    return fixed.to(network.position)
+
+
+def stepper(network: nn.Module, x: Tensor, settings: config.Settings, shapes: str) -> Callable:
+    """A training step of ours on a batch that stays the same; compiled if `shapes` is ``dynamic`` (as in a training) or ``static``."""
     device = fabric(settings)
     network.train()
     network.recompute = settings.recompute
-    if settings.compile:
+    if shapes == "dynamic":
         network.compile_blocks()
+    elif shapes == "static":
+        for block in network.all_blocks:
+            block.conv.compile(dynamic=False)
     network, optimiser = device.setup(network, torch.optim.AdamW(network.parameters(), lr=1e-6))
     loss = reconstruction_loss(settings)
     seeds = torch.arange(len(x))
@@ -80,8 +92,11 @@ def peak_gib(step: Callable) -> float:
     return torch.cuda.max_memory_allocated() / 2**30
 
 
-def steps_of_all_precisions(settings: config.Settings, theirs: nn.Module, ours: TimesNetGen, x: Tensor, rounds: int) -> None:
-    """Steps of Phase 0: ratio, rate, share of the measured bfloat16 matrix rate, peak memory of the network and its step."""
+def steps_of_all_precisions(settings: config.Settings, theirs: nn.Module, ours: TimesNetGen, x: Tensor, periods: list[int], rounds: int) -> None:
+    """Steps of Phase 0: ratio, rate, share of the measured bfloat16 matrix rate, peak memory of the network and its step.
+
+    `periods` are those by which the batch is folded; as periods of the corpus they make the same work.
+    """
     matrix = matrix_rate(settings.device)
     with arithmetic(settings):
         work = flops(ours, x, backward=True)["total"]
@@ -89,13 +104,14 @@ def steps_of_all_precisions(settings: config.Settings, theirs: nn.Module, ours: 
     others = held_gib()
     their_step = public_stepper(copy.deepcopy(theirs), x)
     print(f"peak memory of the public code's step: {peak_gib(their_step) - others:.1f} GiB")
-    for precision, (compiled, recompute) in itertools.product(PRECISIONS, WAYS):
+    for precision, choice, shapes, recompute in WAYS:
         torch.compiler.reset()
         others = held_gib()
-        step = stepper(copy.deepcopy(ours), x, settings.model_copy(update=dict(precision=precision, compile=compiled, recompute=recompute)))
+        network = copy.deepcopy(ours) if choice == "batch" else with_periods(ours, periods)
+        step = stepper(network, x, settings.model_copy(update=dict(precision=precision, recompute=recompute)), shapes)
         peak = peak_gib(step) - others
-        how = " ".join([precision, *["compiled"] * compiled, *["recomputed"] * recompute])
+        how = " ".join([precision, *["fixed periods"] * (choice == "corpus"), *[f"compiled {shapes}"] * bool(shapes), *["recomputed"] * recompute])
         fast = compare(f"step of {len(x)}, two tones: {how}", their_step, step, settings.device, rounds)
         table[-1].update(tflops=work / fast / 1e12, share=work / fast / matrix, peak_gib=peak)
         print(f"{'':<58} {work / fast / 1e12:.1f} TFLOP/s, {work / fast / matrix:.0%} of the matrix rate, peak memory {peak:.1f} GiB")
-        del step
+        del network, step

@@ -248,7 +248,7 @@ def measure(size: str, public, device: str, rounds: int) -> None:
         passes(size, theirs, ours, {"two tones": [x], "records": records}, device, rounds)
         epoch(size, settings, theirs, ours, made, 1 if (size, device) == ("paper", "cpu") else rounds)
     if device == "cuda":
-        steps_of_all_precisions(settings, theirs, ours, x, rounds)
+        steps_of_all_precisions(settings, theirs, ours, x, kinds[0], rounds)
     generation(size, settings, public, theirs, ours, rounds)
 
 
