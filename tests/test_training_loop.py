@@ -87,6 +87,22 @@ def test_seeds_belong_to_record_and_epoch_whatever_the_batch(data):
     assert not set(whole.tolist()) & set(batches.read(np.arange(8), 3)["seeds"].tolist())
 
 
+@pytest.mark.parametrize("at_once", [0, 2])
+def test_the_next_batch_is_read_before_the_loss_is_waited_for(at_once, data, monkeypatch):
+    """In its order, each record once, and not past an epoch's end."""
+    done, read, exchange, given = [], CorpusBatches.read, training._Loop._exchange, settings(records_at_once=at_once)
+    monkeypatch.setattr(CorpusBatches, "read", lambda self, rows, epoch=0: (done.append((epoch, list(rows))), read(self, rows, epoch))[1])
+    monkeypatch.setattr(training._Loop, "_exchange", lambda self, share: (done.append("wait"), exchange(self, share))[1])
+    batches = CorpusBatches(data, np.arange(10), given)
+    train(Weight, weight_loss, batches, CorpusBatches(data, np.arange(2), given), epochs=2, learning_rate=0.1, settings=given, label="Weight")
+    expected = []
+    for epoch in (0, 1):
+        first, second = ([(epoch, list(own)) for own in deal(rows, at_once, 0, 1)]
+                         for rows in batches.groups(np.random.default_rng([given.seed, epoch])))
+        expected += [*first, second[0], "wait", *second[1:], "wait", (0, [0, 1]), "wait", "wait"]
+    assert done == expected
+
+
 @pytest.mark.parametrize("records, at_once, count", [(32, 0, 1), (32, 0, 5), (32, 4, 2), (9, 4, 2), (9, 1, 2), (8, 3, 1), (5, 100, 4), (3, 1, 3),
                                                       (32, 8, 8), (30, 7, 3)])
 def test_dealing_gives_every_process_as_many_turns_and_every_record_once(records, at_once, count):
@@ -299,13 +315,18 @@ def test_clipping_comes_after_unscaling(scaled, data, tmp_path, monkeypatch, req
         assert checkpoints.read_tensors(tmp_path / "w.part.safetensors", "tng training state 2")[1]["scaler"]["_growth_tracker"] == 4
 
 
-def test_compiled_networks_keep_their_names(data):
-    if os.environ.get("TNG_SLOW") != "1":
+@pytest.mark.parametrize("backend", ["eager", "inductor"])
+def test_compiled_networks_keep_their_names(backend, data, monkeypatch):
+    """With the backend ``eager`` all but the writing of new programs is done."""
+    if backend == "inductor" and os.environ.get("TNG_SLOW") != "1":
         pytest.skip("compiles for a minute; TNG_SLOW=1 runs it")
+    compile_module, seen = nn.Module.compile, []
+    monkeypatch.setattr(nn.Module, "compile", lambda self, **given: (seen.append(self), compile_module(self, backend=backend, **given)))
     compiled = phases.phase0(data, settings(compile=True, phase0_epochs=1), STATIONS)
     other = phases.phase0(data, settings(phase0_epochs=1), STATIONS)
     assert list(compiled[0].state_dict()) == list(other[0].state_dict())
     np.testing.assert_allclose(compiled[1], other[1], rtol=1e-6)
+    assert len(seen) == len(other[0].blocks)
 
 
 def test_recomputing_is_handed_to_the_network(data):
@@ -377,7 +398,7 @@ def test_a_training_that_is_asked_to_stop_finishes_its_step_and_goes_on_later(na
 
     def stopping(self, rows, epoch=0):
         calls.append(1)
-        if len(calls) == 7:                                    # 4 steps and 1 validation batch an epoch: the second step of the second
+        if len(calls) == 8:                # 4 steps and 1 validation batch an epoch: read in the second step of the second, for the third
             signal.raise_signal(number)
         return read(self, rows, epoch)
 
@@ -533,6 +554,18 @@ def test_a_loss_that_is_no_number_stops_the_training(data, half_done, monkeypatc
                                             "last good state is still in .*phase0.part"):
         phases.phase0(data, settings(), STATIONS, half_done)
     assert half_done.read_bytes() == before
+
+
+def test_broken_validation_records_are_named_before_the_first_epoch(data, monkeypatch):
+    rows, read, given = data.select(["C", "D"], "dev"), data.waveforms, settings(batch=2)
+    monkeypatch.setattr(data, "waveforms", lambda asked: np.where(np.isin(asked, rows[2:4])[:, None, None], np.nan, read(asked)))
+
+    def loss(*_):
+        raise AssertionError("no step is taken")
+
+    with pytest.raises(TrainingError, match=f"Weight: Not every sample is a number in row {rows[2]}, {rows[3]} of .*corpus. These are validation"):
+        train(Weight, loss, CorpusBatches(data, np.arange(10), given), CorpusBatches(data, rows, given), epochs=1, learning_rate=0.1, settings=given,
+              label="Weight")
 
 
 @pytest.mark.parametrize("factor, what", [(float("nan"), "loss became nan"), (float("inf"), "loss became inf")])

@@ -46,6 +46,20 @@ class CorpusBatches:
         return batch
 
 
+class Ahead:
+    """Reads batches, one of them before it is asked for: while a GPU works.  What is read does not depend on it."""
+
+    def __init__(self, batches: CorpusBatches):
+        self.batches, self.known, self.batch = batches, None, None
+
+    def prepare(self, rows: np.ndarray, epoch: int) -> None:
+        self.known, self.batch = (epoch, *rows), self.batches.read(rows, epoch)
+
+    def read(self, rows: np.ndarray, epoch: int) -> dict:
+        known, batch, self.known, self.batch = self.known, self.batch, None, None
+        return batch if known == (epoch, *rows) else self.batches.read(rows, epoch)
+
+
 def deal(rows: np.ndarray, records_at_once: int, rank: int, processes: int) -> list[np.ndarray]:
     """What one process takes of a batch, in turns of at most `records_at_once` records over all processes (0: all at once).
 

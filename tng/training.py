@@ -21,11 +21,11 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from tng.batches import CorpusBatches, deal
+from tng.batches import Ahead, CorpusBatches, deal
 from tng.config import Settings
-from tng.dealing import shared_batch
+from tng.dealing import part, shared_batch
 from tng.processes import (Stopped, TrainingError, arithmetic, default_dtype, dtype_of, fabric, gathered, on_first, peak_memory_gib,
-                           random_state)
+                           random_state, together)
 from tng.resuming import Interruption, Place, State, identity
 from tng.runlog import RunLog
 
@@ -117,6 +117,7 @@ class _Loop:
     def __init__(self, device, network, optimiser, loss, training, validation, epochs, learning_rate, settings, label, state: State | None):
         self.device, self.network, self.optimiser, self.loss = device, network, optimiser, loss
         self.training, self.validation, self.epochs, self.learning_rate = training, validation, epochs, learning_rate
+        self.ahead = Ahead(training)
         self.settings, self.label, self.state = settings, label, state
         self.place, self.log, self.asked = Place(), None, Interruption()
         self.scaler, self.skipped = getattr(device.strategy.precision, "scaler", None), 0
@@ -127,6 +128,8 @@ class _Loop:
         if self.state:
             self.place = self.state.read()
             on_first(self._open_log)
+        if not (self.place.history or self.place.losses):
+            together(self._check_validation)
         self.clock = self.saved = self.logged = time.monotonic()
         with self.asked if self.state else nullcontext(), self._bar() as self.bar:
             while not self._finished():
@@ -153,7 +156,7 @@ class _Loop:
         groups, epoch = self._groups(), self.place.epoch
         self.network.train()
         for step in range(len(self.place.losses), len(groups)):
-            self._step(epoch, step, groups[step])
+            self._step(epoch, step, groups[step], groups[step + 1] if step + 1 < len(groups) else None)
         self.place.history.append({"epoch": epoch + 1, "train": float(np.average(self.place.losses, weights=[len(rows) for rows in groups])),
                                    "validation": self._validate(epoch), "learning_rate": self._rate(epoch, len(groups) - 1)})
         self.place.losses = []
@@ -179,12 +182,14 @@ class _Loop:
 
     # --- a step -------------------------------------------------------------------------------------
 
-    def _step(self, epoch: int, step: int, rows: np.ndarray) -> None:
+    def _step(self, epoch: int, step: int, rows: np.ndarray, following: np.ndarray | None) -> None:
         started = time.monotonic()
         rate = self.optimiser.param_groups[0]["lr"] = self._rate(epoch, step)
         share = self._gradient(epoch, step, rows)
         norm = self.device.clip_gradients(self.network, self.optimiser, max_norm=self.settings.clip, error_if_nonfinite=False)
         self.optimiser.step()
+        if following is not None:
+            self.ahead.prepare(self._turns(following)[0], epoch)
         loss, signal_number, due = self._exchange(float(share))             # the first wait for a GPU: by now it has all its work
         if not math.isfinite(loss):
             raise TrainingError(self._no_number("loss", loss, epoch, step, rows))
@@ -204,21 +209,23 @@ class _Loop:
         elif due == LOG:
             self._write_log()
 
+    def _turns(self, rows: np.ndarray) -> list[np.ndarray]:
+        return deal(rows, self.settings.records_at_once, self.device.global_rank, self.device.world_size)
+
     def _cannot_skip(self) -> bool:
         """Whether steps of infinite gradient are more than a gradient scaler leaves out until its scale fits."""
         return self.scaler is None or self.skipped >= SKIPPED or self.scaler.get_scale() < 1
 
     def _gradient(self, epoch: int, step: int, rows: np.ndarray) -> Tensor:
         """Leave the gradient of a batch's mean loss in the network; return this process' share of that loss."""
-        device, count = self.device, self.device.world_size
-        turns = deal(rows, self.settings.records_at_once, device.global_rank, count)
+        device, count, turns = self.device, self.device.world_size, self._turns(rows)
         self.optimiser.zero_grad()
         share = 0.0
         for own in turns:
             weight = len(own) / len(rows)
             with device.no_backward_sync(self.network, enabled=own is not turns[-1]):
                 with shared_batch():
-                    value = self.loss(self.network, self._on_device(self.training.read(own, epoch)), self._progress(epoch, step))
+                    value = self.loss(self.network, self._on_device(self.ahead.read(own, epoch)), self._progress(epoch, step))
                 device.backward(value * (weight * count))                   # gradients are averaged over processes
             share = share + value.detach() * weight
         return share
@@ -240,6 +247,11 @@ class _Loop:
             raise TrainingError(f"{self.label}: the validation loss became {mean} in epoch {epoch + 1}. {self._broken(self.validation.rows)}"
                                 f"Try a lower learning rate. {self._before()}")
         return mean
+
+    def _check_validation(self) -> None:
+        """A value that is not finite would stop the training only after its first epoch."""
+        if broken := self._not_finite(part(self.validation.rows, self.device.global_rank, self.device.world_size)):
+            raise TrainingError(f"{self.label}: {broken}These are validation records (split dev); leave them out or mend them")
 
     def _on_device(self, batch: dict) -> dict:
         """The same batch with its tensors on the device; seeds are read on the CPU."""
@@ -306,11 +318,13 @@ class _Loop:
 
     def _broken(self, rows: np.ndarray) -> str:
         """Which records are to blame, or may be."""
-        corpus = self.training.corpus
-        broken = [row for row in rows if not np.isfinite(corpus.waveforms([row])).all()]
-        if broken:
-            return f"Not every sample is a number in row {_listed(broken)} of {corpus.folder}. "
-        return f"The records were rows {_listed(rows)} of {corpus.folder}. "
+        return self._not_finite(rows) or f"The records were rows {_listed(rows)} of {self.training.corpus.folder}. "
+
+    def _not_finite(self, rows: np.ndarray) -> str:
+        corpus, size = self.training.corpus, self.settings.batch
+        some = (rows[start:start + size] for start in range(0, len(rows), size))
+        broken = [row for own in some for row in own[~np.isfinite(corpus.waveforms(own)).all(axis=(1, 2))]]
+        return f"Not every sample is a number in row {_listed(broken)} of {corpus.folder}. " if broken else ""
 
     def _before(self) -> str:
         path = self.state and self.state.path
