@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -101,6 +102,17 @@ def test_a_lock_is_touched(state):
     os.utime(mine.path, (0, 0))
     mine.touch()
     assert time.time() - mine.path.stat().st_mtime < 100
+
+
+def test_a_full_disk_leaves_no_lock(state):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            Lock(state, 5).take()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert names(state) == []
 
 
 def test_a_lock_that_was_cut_off(state):

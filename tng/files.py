@@ -77,6 +77,10 @@ class Lock:
                 json.dump(self.own, file)
         except FileExistsError:
             raise LockedError(self._refusal()) from None
+        except OSError:
+            with suppress(OSError):
+                self.path.unlink(missing_ok=True)                            # half a lock would keep everyone out
+            raise
 
     def touch(self) -> None:
         """Say that the file is still kept."""
