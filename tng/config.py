@@ -49,7 +49,7 @@ class Settings(BaseModel):
     loss: Literal["standardised", "raw"] = Field(
         "standardised", description="mean squared error of standardised records, or in cm/s² as published")
     batch: int = Field(8, ge=1, description="records a step, over all processes")
-    records_at_once: int = Field(0, ge=0, description="records a pass through the network, gradients are added up; 0: the whole batch")
+    records_at_once: int = Field(0, ge=0, description="records a pass through the network, over all processes; gradients are added up; 0: the whole batch")
     phase0_epochs: int = Field(12, ge=1, description="passes over the other stations' records")
     phase0_learning_rate: float = Field(3e-2, gt=0, description="at the start; it ends at 0")
     described_learning_rate: float = Field(1e-2, gt=0, description="the same for the described network, which is deeper")
