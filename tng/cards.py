@@ -216,7 +216,6 @@ def _settings(info: Mapping) -> str:
     fields = config.Settings.model_fields
     others = {"phase0_", "phase1_", "vae_"} - {f"{training.partition('-')[0]}_"}
     others |= {"latent", "decoder_", "described_"} if not training.endswith("-described") else set()
-    others |= {"described_"} if not training.startswith("phase0") else set()
     others |= {"records_per_", "random_"} if not (info.get("corpus_about") or {}).get("synthetic") else set()
     others |= {"d_", "top_k", "num_kernels", "blocks", "dropout", "period_", "loss", "noise_"} if training == "vae" else set()
     rows = [(f"`{name}`", value, fields[name].description if name in fields else "") for name, value in sorted(given.items())

@@ -52,7 +52,7 @@ class Settings(BaseModel):
     records_at_once: int = Field(0, ge=0, description="records a pass through the network, over all processes; gradients are added up; 0: the whole batch")
     phase0_epochs: int = Field(12, ge=1, description="passes over the other stations' records")
     phase0_learning_rate: float = Field(3e-2, gt=0, description="at the start; it ends at 0")
-    described_learning_rate: float = Field(1e-2, gt=0, description="the same for the described network, which is deeper")
+    described_learning_rate: float = Field(3e-3, gt=0, description="largest of the described network, which is deeper, in both phases")
     phase1_records: Literal["stations", "others"] = Field(
         "stations", description="Phase 1 of the published network on the stations to generate for, as the paper says, or on the others, as its code does")
     phase1_epochs: int = Field(4, ge=1, description="passes over the stations' own records")

@@ -110,7 +110,8 @@ def phase1(pretrained: TimesNetGen, noise_std: Tensor, corpus: Corpus, settings:
         reconstruction_loss(settings, settings.noise_scale * noise_std),
         CorpusBatches(corpus, corpus.select(codes, "train"), settings, numbered),
         CorpusBatches(corpus, corpus.select(codes, "dev"), settings, numbered),
-        epochs=settings.phase1_epochs, learning_rate=settings.phase1_learning_rate, settings=settings,
+        epochs=settings.phase1_epochs, settings=settings,
+        learning_rate=min(settings.phase1_learning_rate, settings.described_learning_rate) if described else settings.phase1_learning_rate,
         label="Phase 1, described" if described else "Phase 1", resume=resume,
         about={"corpus": corpus.fingerprint, "stations": stations, "started_from": digest(pretrained).tolist(),
                                                "noise_std": noise_std.tolist()})

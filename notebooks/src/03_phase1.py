@@ -41,6 +41,7 @@ corpus: str = ""                       # folder of the records; "": <run>/corpus
 seed: int = 0                          # of the order of records, noise, and what is generated
 phase1_epochs: int = None              # passes over the stations' records; quick 4, paper 10
 phase1_learning_rate: float = None     # at the start; quick 0.005, paper 0.0001
+described_learning_rate: float = None  # of the described network, at most; quick 0.003, paper 0.0003
 batch: int = None                      # records a step; quick 8, paper 32
 phase1_records: str = None             # stations as the paper says, others as its code does; quick stations, paper stations
 noise_scale: float = None              # training noise, in latent standard deviations; quick 1, paper 1
