@@ -19,8 +19,8 @@
 # # Zero-shot: no station numbers at all
 #
 # The paper trains a third model in a single phase, without any station conditioning, and generates for stations that it never saw.
-# Its results "remained consistent" with the conditioned model. Here they agree with those of the published network, record by record, and roughly with those of the
-# conditioned one, the described network. The reason is simple: what makes a generated record belong to a station are the five recorded ones that it averages, and those are the same.
+# Its results "remained consistent" with the conditioned model. Here they agree with those of the published network, record by record, and only loosely with those of the
+# conditioned one, the described network, which reconstructs less well. The reason is simple: what makes a generated record belong to a station are the five recorded ones that it averages, and those are the same.
 #
 # | At a glance | |
 # |---|---|

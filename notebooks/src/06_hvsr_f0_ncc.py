@@ -193,7 +193,7 @@ plt.show()
 
 # %% [markdown]
 # In {numref}`fig-run-hvsr` the curves of TimesNet-Gen, zero-shot and average nearly coincide, except at the
-# upper end of the band. The intervals of all generators that start from recorded accelerograms overlap: the NCC cannot tell
+# upper end of the band. The intervals of all generators that start from recorded accelerograms overlap, but for the described network, which reconstructs them less well: the NCC cannot tell
 # TimesNet-Gen from a plain average, nor from a replay, nor from a record whose phases are random. It can tell them all from the VAE, which has to invent its records.
 # And one constant $f_0$ a station, the median of its held-out records with no scatter at all, scores more than any of them in S×S. {ref}`what-the-score-sees` goes through
 # the reasons.
@@ -220,7 +220,7 @@ figures.scoreboard_panel(board)
 plt.show()
 
 # %% [markdown]
-# The column on the right of {numref}`fig-scoreboard` holds the band. (It is easier to read at full size: open the picture in a tab of its own.) Read it by groups. **Site**: the NCC of everything that starts from recorded accelerograms lies at the lower end of the band or a hair below; it is the HVSR curve itself, its contrast and its scatter, that give averages away. **Engineering**: TimesNet-Gen, zero-shot and average are too weak, too alike (*scatter ratios*) and too long; so are the records of the network that the paper describes, whose HVSR is further off besides. The unit-norm mix is
+# The column on the right of {numref}`fig-scoreboard` holds the band. (It is easier to read at full size: open the picture in a tab of its own.) Read it by groups. **Site**: the NCC of everything that starts from recorded accelerograms, but for the described network, lies at the lower end of the band or a hair below; it is the HVSR curve itself, its contrast and its scatter, that give averages away. **Engineering**: TimesNet-Gen, zero-shot and average are too weak, too alike (*scatter ratios*) and too long; so are the records of the network that the paper describes, whose HVSR is further off besides. The unit-norm mix is
 # less weak, and no less alike and long. Phase-randomised records last as long as the window; with their envelope put back they come close. **Distribution**: *C2ST* is how often a classifier tells generated from held-out records, *coverage* the
 # share of held-out records with a generated one like them. **Novelty**: *explained by training* is the variance that a non-negative mixture of training records accounts for, *records that explain* how many of them matter. TimesNet-Gen's records
 # are explained almost entirely, by as many as it averages; held-out records hardly at all. Replay is right almost everywhere, because it copies, which the row of that name says. **Conditioning**: would a record be
