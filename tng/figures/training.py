@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from tng.figures.style import PALETTE
+from tng.figures.style import PALETTE, plain_axis
 
 
 def plot_history(history: pd.DataFrame, ax: Axes, *, ylabel: str = "Loss") -> Axes:
@@ -14,8 +14,7 @@ def plot_history(history: pd.DataFrame, ax: Axes, *, ylabel: str = "Loss") -> Ax
     ax.plot(history["epoch"], history["train"], marker="o", ms=4, color=PALETTE[0], label="training events")
     ax.plot(history["epoch"], history["validation"], marker="s", ms=4, color=PALETTE[1], label="validation events")
     ax.set_yscale("log")
-    for axis in (ax.yaxis.set_major_formatter, ax.yaxis.set_minor_formatter):
-        axis("{x:g}")
+    plain_axis(ax.yaxis)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("Epoch")
     ax.set_ylabel(ylabel)
