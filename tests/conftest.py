@@ -15,3 +15,13 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     html = tmp_path_factory.mktemp("book") / "html"
     build(ROOT / "notebooks", html)
     return html
+
+
+@pytest.fixture
+def seeded():
+    """PyTorch's random numbers start from 0 in a test, and go on as before after it."""
+    import torch
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from tng import checkpoints, cli, cli_train, config, corpus, public_code, readers, runs, trainings
+from command_line import tng
+from tng import checkpoints, cli_train, config, corpus, public_code, readers, runs, trainings
 from tng.corpus import Corpus
 from tng.processes import Stopped
 from tng.records import Record
@@ -23,20 +24,6 @@ from tng.timesnet import TimesNetGen
 RATE_HZ, SAMPLES = 50.0, 256
 SMALL = ["--set", f"window_s={SAMPLES / RATE_HZ}", "--set", "d_model=4", "--set", "d_ff=4", "--set", "phase0_epochs=2", "--set", "phase1_epochs=1",
          "--set", "vae_epochs=1", "--set", "vae_channels=4", "--set", "records_to_mix=3", "--station", "A-like", "--station", "B"]
-
-
-def tng(monkeypatch, capsys, *words):
-    """Run the command; its exit code and what it printed."""
-    monkeypatch.setenv("TNG_PROGRESS", "0")
-    monkeypatch.setattr(sys, "argv", ["tng", *map(str, words)])
-    try:
-        cli.main()
-        code = 0
-    except SystemExit as stop:
-        code = stop.code
-    out, err = capsys.readouterr()
-    assert "Traceback" not in out + err
-    return code or 0, out + err
 
 
 def environment():

@@ -9,11 +9,7 @@ from tng.timesnet import TimesNetGen, each_alone
 SMALL = dict(samples=240, d_model=6, d_ff=5, top_k=2, num_kernels=3, dropout=0.0)
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        yield
+pytestmark = pytest.mark.usefixtures("seeded")
 
 
 def network(**changes) -> TimesNetGen:

@@ -145,6 +145,12 @@ def test_a_finished_training_is_not_done_again_unless_asked(run, monkeypatch):
     assert len(trainings.carry_out("phase0", longer, again=True).history) == 3
 
 
+def test_what_is_trained_anew_does_not_look_at_what_is_there(run):
+    trainings.carry_out("phase0", run)
+    (run.folder / "phase0.safetensors").write_bytes(b"damaged")
+    assert len(trainings.carry_out("phase0", run, again=True).history) == 2
+
+
 def test_an_unknown_training(run):
     with pytest.raises(config.ConfigError, match="did you mean 'phase0-described'"):
         trainings.carry_out("phase0_described", run)

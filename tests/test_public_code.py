@@ -126,11 +126,7 @@ def public(request):
     return PointCloud if request.param == "definition" else request.getfixturevalue("authors")
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        yield
+pytestmark = pytest.mark.usefixtures("seeded")
 
 
 def arguments(samples=60, d_model=6, d_ff=5, top_k=2, num_kernels=3, **others):

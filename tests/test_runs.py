@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 
-from tng import cli, config, corpus, figures, runs, scoring, spectra
+from command_line import tng
+from tng import config, corpus, figures, runs, scoring, spectra
 from tng.corpus import Corpus, write
 from tng.records import Record
 from tng.scoring import tables
@@ -145,25 +146,13 @@ def test_left_out_without_network(capsys):
 
 # --- command line ------------------------------------------------------------------------------------
 
-def command(monkeypatch, capsys, *words):
-    monkeypatch.setenv("TNG_PROGRESS", "0")
-    monkeypatch.setattr(sys, "argv", ["tng", *map(str, words)])
-    try:
-        cli.main()
-        code = 0
-    except SystemExit as stop:
-        code = stop.code
-    out, err = capsys.readouterr()
-    return code or 0, out + err
-
-
 def test_surrogate_and_score(tmp_path, monkeypatch, capsys):
     """A corpus scored against itself: no error, every ratio 1; a replay of the training records is seen."""
-    code, text = command(monkeypatch, capsys, "surrogate", "--into", tmp_path / "c", "--records-per-station", 14,
+    code, text = tng(monkeypatch, capsys, "surrogate", "--into", tmp_path / "c", "--records-per-station", 14,
                          "--random-stations", 1, "--records-per-random-station", 2, "--sampling-rate-hz", 50)
     assert code == 0 and "72 synthetic records of 6 stations" in text
     corpus = Corpus.open(tmp_path / "c")
-    code, text = command(monkeypatch, capsys, "score", corpus.folder, f"itself={corpus.folder}", "--split", "all", "--draws", 20,
+    code, text = tng(monkeypatch, capsys, "score", corpus.folder, f"itself={corpus.folder}", "--split", "all", "--draws", 20,
                          "--station", "4628-like", "--station", "1716-like", "--into", tmp_path / "b.json", "--into", tmp_path / "b.html")
     assert code == 0 and "NCC SxS" in text and "copies of them cannot be found" in text and (tmp_path / "b.html").exists()
     board = tables.load(tmp_path / "b.json")
@@ -175,7 +164,7 @@ def test_surrogate_and_score(tmp_path, monkeypatch, capsys):
 def test_score_sees_a_replay(data_folder, tmp_path, monkeypatch, capsys):
     corpus = Corpus.open(data_folder)
     write([corpus.record(row) for row in corpus.select(["A"], "train")], tmp_path / "copies", seed=0)
-    code, text = command(monkeypatch, capsys, "score", data_folder, tmp_path / "copies", "--draws", 20)
+    code, text = tng(monkeypatch, capsys, "score", data_folder, tmp_path / "copies", "--draws", 20)
     assert code == 0 and next(line for line in text.splitlines() if " copies " in line and "novelty" not in line).rstrip().endswith("1.00 †")
 
 
@@ -193,12 +182,12 @@ def data_folder(tmp_path_factory):
 ])
 def test_wrong_calls_of_score(words, expected, data_folder, tmp_path, monkeypatch, capsys):
     words = [str(data_folder) if word == "REAL" else word for word in words]
-    code, text = command(monkeypatch, capsys, "score", data_folder, *words)
+    code, text = tng(monkeypatch, capsys, "score", data_folder, *words)
     assert code == 1 and expected in text and "Traceback" not in text
 
 
 def test_nothing_is_overwritten_unasked(data_folder, monkeypatch, capsys):
-    code, text = command(monkeypatch, capsys, "surrogate", "--into", data_folder)
+    code, text = tng(monkeypatch, capsys, "surrogate", "--into", data_folder)
     assert code == 1 and text.startswith("Error:") and "overwrite" in text.lower()
 
 
@@ -210,7 +199,7 @@ def test_nothing_is_overwritten_unasked(data_folder, monkeypatch, capsys):
 ])
 def test_mistakes_are_one_message(words, expected, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    code, text = command(monkeypatch, capsys, *words)
+    code, text = tng(monkeypatch, capsys, *words)
     assert code == 1 and expected in text and "Traceback" not in text
     assert list(tmp_path.iterdir()) == []
 

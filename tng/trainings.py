@@ -52,11 +52,12 @@ def carry_out(name: str, run: Run, again: bool | None = None) -> Trained:
     stations = run.stations(corpus)
     state = run.path(f"{name}.part.safetensors")
     fabric(run.settings)                                              # the processes meet: the first one looks for all
-    difference = from_first(lambda: _difference(name, run, corpus, stations))
-    if again is False and difference and difference != MISSING:
+    anew = run.profile == "quick" if again is None else again
+    difference = MISSING if anew else from_first(lambda: _difference(name, run, corpus, stations))
+    if again is False and difference not in ("", MISSING):
         raise RunError(f"{run.path(name)}.safetensors is finished, but of another training: {difference}. Train it anew with --again, or choose "
                        "another run folder")
-    if not difference and not (run.profile == "quick" if again is None else again):
+    if not difference:
         on_first(lambda: state.unlink(missing_ok=True))               # left by a kill between the last two writes
         return load(name, run, corpus, stations)
     settings, (network, history, extra, numbered) = effective_settings(name, run), _train(name, run, corpus, stations, state)
