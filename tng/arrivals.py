@@ -23,7 +23,8 @@ USUAL_DEPTH_KM = 10.0            # where only the epicentral distance is known
 LEAST_LAG_S, LEAST_LAG_SAMPLES = 0.3, 3
 STRONGEST_S = 0.5                # S is not after the strongest half second of the horizontals
 AROUND_S = (1.0, 0.5)            # before and after a first estimate of S, for the refined one
-RISE = 1.5                       # of the horizontal power, from the second before S to the second after it
+RISE, ABOVE_NOISE = 1.5, 5.0     # of the horizontal power after S: over that between P and S, and over the noise
+LASTING_S = 1.0                  # at the least
 FIRST_SHARE = 0.01               # of the energy above the noise, for P without a pick
 QUIET_S = 2.0                    # the quietest stretch of this length stands for the noise
 LEAST_SAMPLES = 16
@@ -74,6 +75,7 @@ def arrivals(data, rate_hz: float, *, p_s: float | None = None, s_s: float | Non
         raise ValueError(f"a record of shape {data.shape}; (3, samples) with {LEAST_SAMPLES} samples or more, all finite, is needed")
     if not (np.isfinite(rate_hz) and rate_hz > 0):
         raise ValueError(f"a sampling rate of {rate_hz} Hz; a positive number is needed")
+    data = data / max(np.abs(data).max(), np.finfo(float).tiny)      # powers neither overflow nor vanish
     samples = data.shape[1]
     lag = min(max(round(LEAST_LAG_S * rate_hz), LEAST_LAG_SAMPLES), samples // 2)
     known_p, known_s = _stated(p_s, s_s, (samples - 1) / rate_hz)
@@ -145,8 +147,7 @@ def _p_arrival(vertical: np.ndarray, motion: np.ndarray, rate_hz: float) -> tupl
         if picked is not None:
             return picked, "picked"
     power = (motion**2).sum(axis=0)
-    quiet = _means(power, min(max(round(QUIET_S * rate_hz), 2), power.size // 2)).min()
-    arrived = np.maximum.accumulate(np.cumsum(power - quiet))
+    arrived = np.maximum.accumulate(np.cumsum(power - _quietest(power, rate_hz)))
     return int(np.argmax(arrived >= FIRST_SHARE * arrived[-1])) / rate_hz, "energy"
 
 
@@ -160,13 +161,15 @@ def _s_arrival(horizontal: np.ndarray, p_s: float, rate_hz: float, lag: int, lag
         latest = min(latest, p + max(round(FAR * lag_s * rate_hz), 2 * lag))
     power = (horizontal**2).sum(axis=0)
     strongest = _strongest(power, min(p, samples - 2), latest, rate_hz)
-    end = strongest[1] if strongest[1] >= earliest + 2 * lag else min(latest + lag, samples)
-    s = _change(horizontal, p, earliest, min(end, samples), lag)
+    end = min(strongest[1] if strongest[1] >= earliest + 2 * lag else latest + lag, samples)
+    shortest = max(lag // 4, LEAST_LAG_SAMPLES)        # a covariance needs a few samples
+    s = _change(horizontal, p, earliest, end, shortest)
     if s is not None:
-        before, after = (round(AROUND_S[0] * rate_hz), round(AROUND_S[1] * rate_hz))
-        refined = _change(horizontal, max(p, s - before), max(earliest, s - before + lag), min(s + after, end), lag)
+        first, last = s - round(AROUND_S[0] * rate_hz), s + round(AROUND_S[1] * rate_hz)
+        refined = _change(horizontal, max(p, first), max(earliest, first + lag), min(last, end), shortest)
         s = s if refined is None else refined
-        if _rises(power, p, s, rate_hz):
+        after = power[s:max(end, s + round(LASTING_S * rate_hz))]
+        if after.mean() > max(RISE * power[p:s].mean(), ABOVE_NOISE * _quietest(power, rate_hz)):
             return s / rate_hz, "picked"
     if lag_s is not None:
         s, how = p_s + lag_s, "predicted"
@@ -176,16 +179,15 @@ def _s_arrival(horizontal: np.ndarray, p_s: float, rate_hz: float, lag: int, lag
     return float(np.clip(s, max(least, np.nextafter(p_s, np.inf)), most)), how
 
 
-def _change(horizontal: np.ndarray, start: int, earliest: int, end: int, margin: int) -> int | None:
-    """The sample between `earliest` and `end` that best parts the two components from `start` on into two stretches,
-    each of a covariance of its own; None where there is no room.  Both stretches are `margin` samples or longer."""
-    margin = max(margin // 4, LEAST_LAG_SAMPLES)       # a covariance needs a few samples
-    split = np.arange(max(earliest, start + margin) - start, end - margin - start)
+def _change(horizontal: np.ndarray, start: int, earliest: int, end: int, shortest: int) -> int | None:
+    """The sample from `earliest` on that best parts the two components, from `start` to `end`, into two stretches of
+    `shortest` samples or more, each with a covariance of its own; None where there is no room."""
+    split = np.arange(max(earliest, start + shortest) - start, end - shortest - start)
     if split.size < 1:
         return None
     east, north = horizontal[:, start:end]
     sums = np.cumsum([east * east, north * north, east * north], axis=1)
-    tiny = 1e-9 * (sums[0, -1] + sums[1, -1]) / (end - start) + np.finfo(float).tiny   # a dead component has no logarithm
+    tiny = 1e-9 * (sums[0, -1] + sums[1, -1]) / (end - start) + 1e-30   # a dead component has no logarithm
     first, rest = sums[:, split - 1], sums[:, -1:] - sums[:, split - 1]
     criterion = split * _ln_determinant(first / split, tiny) + (end - start - split) * _ln_determinant(
         rest / (end - start - split), tiny)
@@ -197,11 +199,9 @@ def _ln_determinant(covariance: np.ndarray, tiny: float) -> np.ndarray:
     return np.log(np.maximum((east + tiny) * (north + tiny) - both**2, tiny**2))
 
 
-def _rises(power: np.ndarray, p: int, s: int, rate_hz: float) -> bool:
-    """Whether the horizontals are stronger in the second from S on than before it, back to P if that is less."""
-    second = max(round(rate_hz), 1)
-    before, after = power[max(p, s - second):s], power[s:s + second]
-    return before.size > 0 and after.size > 0 and after.mean() > RISE * before.mean()
+def _quietest(power: np.ndarray, rate_hz: float) -> float:
+    """Mean power of the quietest `QUIET_S`, or of the quieter half of a short record."""
+    return float(_means(power, min(max(round(QUIET_S * rate_hz), 2), power.size // 2)).min())
 
 
 def _strongest(power: np.ndarray, start: int, end: int, rate_hz: float) -> tuple[int, int]:
