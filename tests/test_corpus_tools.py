@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from command_line import tng
 from tng import corpus, corpus_tools, splits
 from tng.corpus import Corpus, CorpusError
 from tng.records import Record, RecordError
@@ -185,6 +186,44 @@ def test_resplit_that_fails_leaves_the_corpus_as_it_was(made, monkeypatch):
     with pytest.raises(CorpusError, match="could not be written: disk full"):
         corpus_tools.resplit(made.folder)
     assert {path: path.read_bytes() for path in made.folder.iterdir()} == before
+
+
+def test_folds_of_a_corpus_are_copies_of_it(made, tmp_path):
+    before = {path: path.read_bytes() for path in made.folder.iterdir()}
+    (made.folder / "report.html").write_text("train 36")
+    copies = []
+    for fold in (0, 1):
+        counts = corpus_tools.resplit(made.folder, (1, 0, 0), fold=(fold, 2), into=tmp_path / f"new/{fold}")
+        assert counts["split"].tolist() == [30, 0, 30]
+        copies.append(Corpus.open(tmp_path / f"new/{fold}"))
+        assert corpus_tools.check(copies[-1].folder) == [] and copies[-1].card["fold"] == [fold, 2]
+        assert sorted(path.name for path in copies[-1].folder.iterdir()) == ["corpus.json", "metadata.csv", "waveforms.hdf5"]
+    np.testing.assert_array_equal(copies[0].select(split="test"), copies[1].select(split="train"))
+    assert len({copy.compute_fingerprint() for copy in (made, *copies)}) == 3             # a training knows which fold it learned from
+    assert {path: path.read_bytes() for path in before} == before
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["0", "1"]
+    with pytest.raises(CorpusError, match="there is a corpus already"):
+        corpus_tools.resplit(made.folder, into=tmp_path / "new/0")
+
+
+def test_a_copy_that_fails_leaves_nothing(made, tmp_path, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", full)
+    with pytest.raises(CorpusError, match="could not be written: disk full"):
+        corpus_tools.resplit(made.folder, into=tmp_path / "new/0")
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_folds_on_the_command_line(made, tmp_path, monkeypatch, capsys):
+    words = ["corpus", "split", made.folder, "--shares", 1, 0, 0, "--fold", 1, "--into", tmp_path / "1"]
+    code, text = tng(monkeypatch, capsys, *words)
+    assert code == 1 and "--fold 0 --folds 2" in text
+    code, text = tng(monkeypatch, capsys, *words, "--folds", 3)
+    assert code == 0 and (Corpus.open(tmp_path / "1").metadata["split"] == "test").sum() == 21 and "test" in text
+    code, text = tng(monkeypatch, capsys, "corpus", "split", made.folder, "--fold", 3, "--folds", 3)
+    assert code == 1 and "fold 3 of 3" in text
 
 
 # --- export --------------------------------------------------------------------------------------------

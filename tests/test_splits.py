@@ -131,6 +131,88 @@ def test_no_event_and_no_station_is_on_two_sides(rows, seed):
     assert set(made["split"]) | set(made["split_station"]) | set(made["split_paper"]) <= {"train", "dev", "test"}
 
 
+# --- folds ---------------------------------------------------------------------------------------------
+
+def dealt(rows, folds, seed=0):
+    """The test side of every fold, a row a fold."""
+    metadata = table(rows)
+    return metadata, np.array([splits.by_fold(metadata, fold, folds, SHARES, seed) for fold in range(folds)])
+
+
+@settings(max_examples=60, deadline=None)
+@given(ROWS, st.integers(2, 4), st.integers(0, 3))
+def test_every_earthquake_is_test_in_exactly_one_fold(rows, folds, seed):
+    groups = splits.event_groups(table(rows))
+    if len(set(groups)) < folds:
+        with pytest.raises(CorpusError, match="earthquakes; each fold needs one"):
+            dealt(rows, folds, seed)
+        return
+    _, made = dealt(rows, folds, seed)
+    assert ((made == "test").sum(axis=0) == 1).all() and (made == "test").any(axis=1).all()
+    for group in set(groups):
+        sides = made[:, np.array(groups) == group]
+        assert (sides == sides[:, :1]).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(ROWS, st.randoms(use_true_random=False), st.integers(0, 3))
+def test_folds_do_not_depend_on_the_order_of_rows(rows, random, seed):
+    metadata = table(rows)
+    if len(set(splits.event_groups(metadata))) < 2:
+        return
+    order = list(range(len(rows)))
+    random.shuffle(order)
+    made, again = (splits.by_fold(one, 1, 2, SHARES, seed) for one in (metadata, metadata.iloc[order].reset_index(drop=True)))
+    assert [made[row] for row in order] == again
+
+
+def network(heard):
+    """Rows of a network: an event for each string, heard by the stations that are its letters."""
+    return [(f"e{n:02d}", 1000 * n, None, station) for n, stations in enumerate(heard) for station in stations]
+
+
+@pytest.mark.parametrize("heard, folds", [
+    (["AB", "CD", "AC", "BD"], 2),                           # only {0, 1} against {2, 3} gives each fold all stations
+    (["ABCDEF", "ABC", "DEF"], 2), (["A", "A", "B", "B", "AB"], 2), (["AB", "BC", "CA", "AB", "BC", "CA"], 3),
+    (["G", "G", "BCDEFG", "ABCDEF", "G", "BCDEFG", "CDEFG", "ABCDE", "ABCEFG", "CDFG", "ABCDF", "ABC", "ABCDFG", "BCDEFG", "ABF", "AEFG", "ABCDEF"], 2),
+])
+def test_every_station_is_tested_in_every_fold(heard, folds):
+    for seed in range(5):
+        metadata, made = dealt(network(heard), folds, seed)
+        assert (pd.crosstab((made == "test").argmax(axis=0), metadata["station_code"]) > 0).all(axis=None)
+
+
+def test_folds_are_of_one_size_station_by_station():
+    random = np.random.default_rng(0)
+    heard = ["".join(random.choice(list("ABCDEFGHIJ"), random.integers(1, 11), replace=False)) for _ in range(200)]
+    metadata, made = dealt(network(heard), 4)
+    counts = pd.crosstab((made == "test").argmax(axis=0), metadata["station_code"])
+    assert np.ptp(counts.sum(axis=1)) <= 2 and (np.ptp(counts, axis=0) <= 4).all()     # dealt by chance: some 30 and 12
+    by_chance = random.integers(0, 4, 200)[[int(event[1:]) for event in metadata["source_id"]]]
+    assert (np.ptp(pd.crosstab(by_chance, metadata["station_code"]), axis=0) > 4).any()
+
+
+def test_the_others_train_by_the_first_two_shares():
+    rows = [(f"e{n}", 1000 * n, None, "A") for n in range(100)]
+    for shares, train, dev in ((SHARES, 43, 7), ((0.5, 0.5, 0), 25, 25), ((1, 0, 0), 50, 0), ((0, 0, 1), 50, 0)):
+        made = splits.by_fold(table(rows), 0, 2, shares)
+        assert [made.count(side) for side in ("train", "dev", "test")] == [train, dev, 50]
+
+
+def test_the_seed_deals_other_folds_and_other_columns_stay():
+    rows = table([(f"e{n}", 1000 * n, None, "A") for n in range(30)])
+    made, plain = splits.add(rows, SHARES, 0, fold=(0, 3)), splits.add(rows, SHARES, 0)
+    assert made["split"].tolist() == splits.by_fold(rows, 0, 3, SHARES, 0) != splits.by_fold(rows, 0, 3, SHARES, 1)
+    for column in ("split_paper", "split_station", "split_time"):
+        assert made[column].tolist() == plain[column].tolist()
+
+
+@pytest.mark.parametrize("fold, folds", [(0, 1), (2, 2), (-1, 2), (0, 0)])
+def test_folds_that_cannot_be(fold, folds):
+    with pytest.raises(CorpusError, match=f"fold {fold} of {folds}: at least 2 folds"):
+        splits.by_fold(table(network("AAA")), fold, folds, SHARES)
+
+
 # --- time ----------------------------------------------------------------------------------------------
 
 @settings(max_examples=100, deadline=None)

@@ -158,11 +158,17 @@ def corpus_check(folder: Folder) -> None:
 def corpus_split(folder: Folder,
                  shares: Annotated[tuple[float, float, float], typer.Option(help="Train, dev and test.")] = (0.6, 0.1, 0.3),
                  held_out: Annotated[list[str] | None, typer.Option(help="Station for the test side of split_paper and split_station; can be repeated.")] = None,
+                 fold: Annotated[int | None, typer.Option(help="Test on this one of --folds, from 0; the first two shares divide the other earthquakes.")] = None,
+                 folds: Annotated[int | None, typer.Option(help="How many folds: every earthquake is test in one.")] = None,
+                 into: Annotated[Path | None, typer.Option(help="Split a copy of the corpus, in this folder.")] = None,
                  seed: Seed = 0) -> None:
     """Deal the records out anew: by event, as in the paper, by station, by time."""
     from tng import corpus_tools
 
-    typer.echo(corpus_tools.resplit(folder, shares, seed, tuple(held_out or ())).to_string())
+    if (fold is None) != (folds is None):
+        raise ValueError("--fold and --folds belong together: --fold 0 --folds 2 is the first of two folds")
+    chosen = None if fold is None else (fold, folds)
+    typer.echo(corpus_tools.resplit(folder, shares, seed, tuple(held_out or ()), fold=chosen, into=into).to_string())
 
 
 @corpus_app.command("export")

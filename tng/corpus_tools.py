@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from tng import splits
-from tng.corpus import Corpus
-from tng.layout import CARD, METADATA, SPLIT_COLUMNS, SPLITS, WAVEFORMS, CorpusError
+from tng.corpus import Corpus, check_free
+from tng.layout import CARD, METADATA, REJECTED, SOURCES, SPLIT_COLUMNS, SPLITS, WAVEFORMS, CorpusError
 from tng.records import COMPONENTS, Record
 from tng.remote import sha256
 
@@ -123,29 +126,39 @@ def _check_copies(table: pd.DataFrame, digests: Sequence[bytes]) -> list[str]:
     return problems
 
 
-def resplit(folder, shares: Sequence[float] = (0.6, 0.1, 0.3), seed: int = 0, held_out: Sequence[str] = ()) -> pd.DataFrame:
-    """Deal the records of a corpus out anew (see :mod:`tng.splits`); returns how many records are where.
+def resplit(folder, shares: Sequence[float] = (0.6, 0.1, 0.3), seed: int = 0, held_out: Sequence[str] = (), *,
+            fold: tuple[int, int] | None = None, into=None) -> pd.DataFrame:
+    """Deal the records of a corpus out anew (see :func:`tng.splits.add`); returns how many records are where.
 
-    ``metadata.csv`` and ``corpus.json`` are replaced as whole files; every other column stays as it is.
+    ``metadata.csv`` and ``corpus.json`` are replaced as whole files; every other column stays as it is.  With `into`, a
+    copy of the corpus is split, without the report, and `folder` stays as it is.
 
     Raises
     ------
     CorpusError
-        Shares that do not add to 1, a held-out station that is not there, a folder that cannot be written.
+        Shares that do not add to 1, a held-out station or a fold that is not there, a folder that cannot be written.
     """
     corpus, shares = Corpus.open(folder), splits.check_shares(shares)
     for station in held_out:
         corpus.select(station)                       # raises if it is not there
+    sides = splits.add(corpus.metadata, shares, seed, held_out, fold)
+    chosen = {"splits": list(shares), "seed": seed, "held_out": list(held_out), "fold": None if fold is None else list(fold)}
+    with nullcontext(corpus) if into is None else _copy(corpus, Path(into)) as target:
+        _write_sides(target, sides, chosen)
+    counts = {column: sides[column].value_counts() for column in SPLIT_COLUMNS.values()}
+    return pd.DataFrame(counts).reindex(SPLITS).fillna(0).astype(int)
+
+
+def _write_sides(corpus: Corpus, sides: pd.DataFrame, chosen: dict) -> None:
+    """Put the columns of splits into ``metadata.csv``, and how they were chosen into ``corpus.json``."""
     path = corpus.folder / METADATA
     text = pd.read_csv(path, dtype=str, keep_default_na=False)        # texts, so that no number is written another way
-    sides = splits.add(corpus.metadata, shares, seed, held_out)
     text = text.assign(**{column: sides[column].fillna("").to_numpy() for column in SPLIT_COLUMNS.values()})
     parts = {path: path.with_name(f".{METADATA}.part"), corpus.folder / CARD: path.with_name(f".{CARD}.part")}
     try:
         text.to_csv(parts[path], index=False, lineterminator="\n", encoding="utf-8")
         os.replace(parts[path], path)                # stopped here, the corpus sees that its card is of another table
-        card = {**corpus.card, "fingerprint": corpus.compute_fingerprint(), "metadata_sha256": sha256(path),
-                "splits": list(shares), "seed": seed, "held_out": list(held_out)}
+        card = {**corpus.card, "fingerprint": corpus.compute_fingerprint(), "metadata_sha256": sha256(path), **chosen}
         parts[corpus.folder / CARD].write_text(json.dumps(card, indent=2, sort_keys=True, default=str) + "\n", encoding="utf-8")
         os.replace(parts[corpus.folder / CARD], corpus.folder / CARD)
     except OSError as error:
@@ -153,8 +166,26 @@ def resplit(folder, shares: Sequence[float] = (0.6, 0.1, 0.3), seed: int = 0, he
     finally:
         for part in parts.values():
             part.unlink(missing_ok=True)
-    counts = {column: sides[column].value_counts() for column in SPLIT_COLUMNS.values()}
-    return pd.DataFrame(counts).reindex(SPLITS).fillna(0).astype(int)
+
+
+@contextmanager
+def _copy(corpus: Corpus, into: Path) -> Iterator[Corpus]:
+    """A copy of a corpus to work on, without the report, which speaks of the old split; it gets its name when all is done."""
+    check_free(into, overwrite=False)
+    part = into.absolute().with_name(f".{into.absolute().name}.{uuid.uuid4().hex}.part")
+    try:
+        part.mkdir(parents=True)
+        for name in (METADATA, WAVEFORMS, CARD, REJECTED, SOURCES):
+            if (corpus.folder / name).is_file():
+                shutil.copyfile(corpus.folder / name, part / name)
+        yield Corpus.open(part)
+        if into.is_dir():
+            shutil.rmtree(into)                      # empty, says check_free
+        part.rename(into)
+    except OSError as error:
+        raise CorpusError(f"{into}: could not be written: {error}") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def export(folder, into, format: str, *, rows=None, stations: str | Iterable[str] | None = None, split: str | None = None,

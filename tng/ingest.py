@@ -344,7 +344,7 @@ def _unchanged(into: Path, tasks, unread, helpers, settings) -> IngestReport | N
     card = there.card
     # Through JSON, as the card was.
     if (card.get("settings") != json.loads(json.dumps(_remembered(settings))) or card.get("versions", {}).get("tng") != __version__
-            or (card.get("splits"), card.get("seed"), card.get("held_out", [])) != (list(settings.splits), settings.seed, [])):
+            or (card.get("splits"), card.get("seed"), card.get("held_out", []), card.get("fold")) != (list(settings.splits), settings.seed, [], None)):
         return None
     with listed.open(newline="", encoding="utf-8") as stream:
         known = sorted((row["file"], row["bytes"]) for row in csv.DictReader(stream))

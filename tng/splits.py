@@ -7,6 +7,8 @@
 ``split_time``     by time: the earliest events train, the latest test
 =================  ==========================================================================================
 
+``split`` can also be one of several folds (:func:`by_fold`): every earthquake is then test in exactly one of them.
+
 Nothing here draws from a generator whose stream a library could change, except ``split_paper``, which
 repeats the public code with NumPy's legacy generator (its stream is frozen).
 """
@@ -20,6 +22,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from tng import folds as folds_
 from tng.layout import SPLIT_COLUMNS, SPLITS, CorpusError
 
 PAPER_STATIONS = ("0205", "1716", "2020", "3130", "4628")
@@ -30,7 +33,7 @@ PAPER_TRAIN = 0.8
 
 
 def add(metadata: pd.DataFrame, shares: Sequence[float] = (0.6, 0.1, 0.3), seed: int = 0,
-        held_out: Sequence[str] = ()) -> pd.DataFrame:
+        held_out: Sequence[str] = (), fold: tuple[int, int] | None = None) -> pd.DataFrame:
     """A copy of the table with all four columns.
 
     Parameters
@@ -43,14 +46,17 @@ def add(metadata: pd.DataFrame, shares: Sequence[float] = (0.6, 0.1, 0.3), seed:
         Of `split` and `split_station`; the other two know no chance, or only the public code's.
     held_out : sequence of str
         Stations for the test side of `split_paper` and `split_station`; the paper's by default, see there.
+    fold : two ints, optional
+        `split` is fold `k`, counted from 0, of `n`: ``(k, n)``, see :func:`by_fold`.
 
     Raises
     ------
     CorpusError
-        If the shares are not three that add to 1.
+        If the shares are not three that add to 1, or there is no such fold.
     """
     shares, groups = check_shares(shares), event_groups(metadata)
-    columns = {"event": by_event(metadata, shares, seed, groups), "paper": by_paper(metadata, held_out),
+    event = by_event(metadata, shares, seed, groups) if fold is None else by_fold(metadata, *fold, shares, seed, groups)
+    columns = {"event": event, "paper": by_paper(metadata, held_out),
                "station": by_station(metadata, shares, seed, held_out), "time": by_time(metadata, shares, groups)}
     kept = metadata.drop(columns=[name for by, name in SPLIT_COLUMNS.items() if by != "event"], errors="ignore")
     return kept.assign(**{SPLIT_COLUMNS[by]: column for by, column in columns.items()})
@@ -73,6 +79,34 @@ def check_shares(shares: Sequence[float]) -> tuple[float, ...]:
 def by_event(metadata: pd.DataFrame, shares: Sequence[float], seed: int = 0, groups: Sequence[str] | None = None) -> list[str]:
     """A split for each record; records of one earthquake (:func:`event_groups`) stay together."""
     return _deal(event_groups(metadata) if groups is None else groups, shares, seed)
+
+
+def by_fold(metadata: pd.DataFrame, fold: int, folds: int, shares: Sequence[float], seed: int = 0,
+            groups: Sequence[str] | None = None) -> list[str]:
+    """A split for each record: the earthquakes of one fold test, the others are dealt out to train and dev.
+
+    Each earthquake (:func:`event_groups`) is in one fold; :func:`tng.folds.deal` says how folds are made alike.
+
+    Parameters
+    ----------
+    fold, folds : int
+        Which, counted from 0, and of how many.
+    shares : three numbers that add to 1
+        The first two say how the others divide into train and dev; ``(1, 0, 0)`` trains on all of them.
+
+    Raises
+    ------
+    CorpusError
+        For fewer than 2 folds, a fold that is none of them, or fewer earthquakes than folds.
+    """
+    groups = event_groups(metadata) if groups is None else groups
+    if folds < 2 or not 0 <= fold < folds:
+        raise CorpusError(f"fold {fold} of {folds}: at least 2 folds are needed, and they are counted from 0 to the number of folds less 1")
+    if len(set(groups)) < folds:
+        raise CorpusError(f"{folds} folds of {len(set(groups))} earthquakes; each fold needs one, so ask for fewer folds")
+    test = folds_.deal(groups, metadata["station_code"].astype(str), folds, seed) == fold
+    others = iter(_deal([group for group, tested in zip(groups, test) if not tested], _without_test(shares), seed))
+    return ["test" if tested else next(others) for tested in test]
 
 
 def by_paper(metadata: pd.DataFrame, held_out: Sequence[str] = ()) -> list[str]:
@@ -106,10 +140,7 @@ def by_station(metadata: pd.DataFrame, shares: Sequence[float], seed: int = 0, h
     stations = metadata["station_code"].astype(str).tolist()
     test = set(held_out)
     others = [station for station in stations if station not in test]
-    if test and others:
-        train, dev, _ = shares
-        shares = (train / (train + dev), dev / (train + dev), 0.0) if train + dev > 0 else (1.0, 0.0, 0.0)
-    dealt = iter(_deal(others, shares, seed))
+    dealt = iter(_deal(others, _without_test(shares) if test and others else shares, seed))
     return ["test" if station in test else next(dealt) for station in stations]
 
 
@@ -231,6 +262,12 @@ def _deal(groups: Sequence[str], shares: Sequence[float], seed: int) -> list[str
     middles = (np.cumsum(sizes) - sizes / 2) / max(len(groups), 1)
     side = dict(zip(shuffled, _sides(middles, shares)))
     return [side[group] for group in groups]
+
+
+def _without_test(shares: Sequence[float]) -> tuple[float, float, float]:
+    """The shares where the test side is settled already."""
+    train, dev, _ = shares
+    return (train / (train + dev), dev / (train + dev), 0.0) if train + dev > 0 else (1.0, 0.0, 0.0)
 
 
 def _sides(middles: np.ndarray, shares: Sequence[float]) -> list[str]:
