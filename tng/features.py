@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from tng import smoothing
 from tng.config import nearest
 from tng.fourier import resolved
+from tng.periods import full_precision
 
 STFT_S = 1.3                              # length of a window of `log_stft`, half overlap
 STFT_CELL = (3, 2)                        # frequencies and windows whose power is averaged there
@@ -193,7 +194,7 @@ class Features(nn.Module):
         y, floor = self._centred(y)
         east, north = y[:, 0], y[:, 1]
         both, east, north = self._cells(torch.stack([east * north, east**2, north**2], dim=1), cell_s).unbind(dim=1)
-        return both / torch.sqrt((east + floor[:, 0]) * (north + floor[:, 0]))
+        return both / (torch.sqrt(east + floor[:, 0]) * torch.sqrt(north + floor[:, 0]))     # a product of floors would underflow
 
     def autocorrelation(self, y: Tensor, lags_s: Sequence[float] = CODA_LAGS_S) -> Tensor:
         """How strongly the horizontals repeat themselves, (B, intervals of lag), 0 to 1 [-].
@@ -286,5 +287,5 @@ def _power(transform: Tensor) -> Tensor:
 
 def _log_smoothed(amplitude: Tensor, window: Tensor) -> Tensor:
     """ln of amplitudes times a smoothing matrix, in the precision of the records also where products are made in a lower one."""
-    with torch.autocast(amplitude.device.type, enabled=False):
+    with full_precision(amplitude):
         return torch.log(amplitude @ window)
