@@ -26,7 +26,7 @@ from tng import config, corpus, runs, surrogate
 from tng.generators import Generator, nulls
 from tng.records import Record
 from tng.recordset import RecordSet
-from tng.scoring.features import Features, Grid
+from tng.scoring.features import Features
 from tng.scoring.goals import FLOOR, Judge, Judged, pass_table
 from tng.standard import standardise
 
@@ -58,7 +58,7 @@ def corpus_of(seed: int, folder: Path, settings: config.Settings) -> corpus.Corp
             yield from simulated(sites[STATIONS:], PRE_TRAIN, seed, settings)
             yield from simulated(sites[:STATIONS], HELD_OUT, CATALOGUES["test"] + seed, settings)
 
-        corpus.write(records(), folder, splits=(1, 0, 0), seed=seed, settings={"synthetic": True, "training records": TRAIN, "held-out records": HELD_OUT},
+        corpus.write(records(), folder, splits=(1, 0, 0), seed=seed, settings={"synthetic": True, "seed": seed},
                      also=lambda hidden: _hold_out(hidden / "metadata.csv", f"{CATALOGUES['test'] + seed} "))
     return corpus.Corpus.open(folder)
 
@@ -138,11 +138,13 @@ def table_of(seed: int, names: list[str], work: Path, again: list[str]) -> pd.Da
             judge = judge or judge_of(seed, run)
             print(f"seed {seed}: {name}", flush=True)
             if name == FLOOR:
-                fresh = simulated(surrogate.stations()[:STATIONS], FRESH, CATALOGUES[FLOOR] + seed, run.settings)
-                found = judge.of(RecordSet.of(list(fresh), "fresh records"), new=False)
+                made = list(simulated(surrogate.stations()[:STATIONS], FRESH, CATALOGUES[FLOOR] + seed, run.settings))
             else:
                 maker = generator(name, run)
-                found = judge.of(RecordSet.of([record for code in judge.stations for record in maker.sample(code, GENERATED, seed)], name))
+                made = [record for code in judge.stations for record in maker.sample(code, GENERATED, seed)]
+            if name in again:
+                run.path(f"measured-{name}.npz").unlink(missing_ok=True)
+            found = judge.of(measured(run.path(f"measured-{name}.npz"), RecordSet.of(made, name)), new=name != FLOOR)
             found.to_csv(path.with_suffix(".part"))
             path.with_suffix(".part").rename(path)
         tables[GENERATORS.get(name, name)] = pd.read_csv(path, index_col="measure")

@@ -45,7 +45,7 @@ def goals(train: RecordSet, held_out: RecordSet, generated: Mapping[str, RecordS
     f0 hits             stations whose f0, of the median HVSR, is within 5 % of that of all held-out records; also as a share
     HVSR rms, HVSR r    rms of log10 and correlation of the median HVSR and that of all held-out records
     NCC 2Sx2S, SxS, JS  the published scores and the mean similarity, against all held-out f0
-    sigma …             ratio of the standard deviations from record to record
+    sigma …             ratio of the standard deviations from record to record; of f0, which has outliers, of half the 16-84 % range
     PGA, D5-95          ratio of medians, PGA against the training records and against held-out ones
     EAS, PSA bias       mean size of the difference of mean ln spectra from those of the training records, 1-20 Hz and 0.05-2 s
     nearest training    median correlation with the most similar training record; the floor's is that of held-out records

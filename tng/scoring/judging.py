@@ -6,12 +6,13 @@ all depend on how many records there are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from tng.arrivals import arrivals
 from tng.intensity import horizontal_duration
 from tng.recordset import RecordSet, RecordSetError, same_kind
 from tng.scoring import novelty, paper
@@ -29,6 +30,7 @@ COVERED, TOLD = 10, 3            # subsets for the coverage, repeats of the clas
 RATIOS = ("sigma ln f0", "sigma ln HVSR", "PGA", "sigma ln PGA", "PGA against held-out", "sigma ln PGA against held-out", "D5-95", "sigma ln D5-95",
           "V/H before S", "V/H after S", "onset spread")         # geometric means over stations; the others are plain means
 BIASES = ("EAS bias", "PSA bias")
+SLOW = ("nearest training", "pair correlation", "coverage", "C2ST")
 
 
 # --- a set of records, measured once -----------------------------------------------------------------------------------
@@ -59,15 +61,11 @@ class Judged:
 
 
 def _phases(records: RecordSet) -> np.ndarray:
-    try:
-        from tng import arrivals
-    except ImportError:
-        return np.full((len(records), 3), np.nan)
     rate_hz = records.sampling_rate_hz
     duration_s = horizontal_duration(records.data.astype(np.float64), rate_hz)
     found = np.empty((len(records), 3))
     for row, data in enumerate(records.data.astype(np.float64)):
-        onsets = arrivals.arrivals(data, rate_hz)
+        onsets = arrivals(data, rate_hz)
         p, s = (round(onset_s * rate_hz) for onset_s in (onsets.p_s, onsets.s_s))
         end = s + max(round(duration_s[row] * rate_hz), 1)
         energy = (data - data.mean(axis=1, keepdims=True)) ** 2
@@ -117,11 +115,12 @@ class Judge:
         """Where curves of such records are compared."""
         return Grid.of(records.sampling_rate_hz, records.data.shape[2], band_hz, curve_points=CURVE_POINTS)
 
-    def of(self, generated: RecordSet | Judged, *, new: bool = True) -> pd.DataFrame:
+    def of(self, generated: RecordSet | Judged, *, new: bool = True, slow: Collection[str] = SLOW) -> pd.DataFrame:
         """Numbers of one set, a row a measure, with columns value, low and high (5 and 95 % over subsets).
 
         Values are means over subsets, but biases, whose mean over small subsets is mostly chance, are those of all records.
-        With ``new=False`` the held-out records stand for the set where it is laid beside the training records.
+        With ``new=False`` the held-out records stand for the set where it is laid beside the training records.  Those of
+        `SLOW` take most of the time; only the ones named in `slow` are among the rows.
         """
         plain = generated.records if isinstance(generated, Judged) else generated
         same_kind([self.held_out.records, plain])
@@ -132,10 +131,9 @@ class Judge:
         drawn = self._measures(made, rows, draws)
         whole = self._measures(made, rows, {code: np.arange(len(own))[None] for code, own in rows.items()})
         table = {name: _row(values, whole[name][0] if name in BIASES else None) for name, values in drawn.items()}
-        table["nearest training"] = self._nearest(made if new else self.held_out)
-        table["pair correlation"] = self._pairs(made, rows)
-        table["coverage"] = _row(self._coverage(made, rows, draws))
-        table["C2ST"] = _row(self._told(made, rows))
+        more = {"nearest training": lambda: self._nearest(made if new else self.held_out), "pair correlation": lambda: self._pairs(made, rows),
+                "coverage": lambda: _row(self._coverage(made, rows, draws)), "C2ST": lambda: _row(self._told(made, rows))}
+        table |= {name: measure() for name, measure in more.items() if name in slow}
         return pd.DataFrame.from_dict(table, orient="index", columns=["value", "low", "high"]).rename_axis("measure")
 
     def _subsets(self, n: int, number: int) -> np.ndarray:
@@ -164,7 +162,7 @@ class Judge:
         found = {"f0 hits": (np.abs(np.expm1(ln_f0 - ln_f0_real)) <= TOLERANCE).astype(float),
                  "HVSR rms": np.sqrt((apart**2).mean(axis=1)),
                  "HVSR r": np.array([np.corrcoef(one, curve)[0, 1] for one in curves]),
-                 "sigma ln f0": _spread(np.log(new.features.f0_hz), np.log(real.features.f0_hz), draws),
+                 "sigma ln f0": _robust(np.log(new.features.f0_hz)[draws], axis=1) / (_robust(np.log(real.features.f0_hz), axis=0) or np.nan),
                  "sigma ln HVSR": new.features.ln_hvsr[draws].std(axis=1, ddof=1).mean(axis=1) / real.features.ln_hvsr.std(axis=0, ddof=1).mean()}
         for name, column in (("PGA", "pga_cmps2"), ("D5-95", "d595_s")):
             x, x_known, x_real = (side.features.ln_measures[:, self.grid.measures.index(column)] for side in (new, known, real))
@@ -216,9 +214,8 @@ class Judge:
         """Share of held-out records with a generated one among their neighbours, equally many of both, mean over stations."""
         rng, found = np.random.default_rng([self.seed, 4]), []
         for code in self.stations:
-            real, new = self._shown(self.held_out.take(self.held_out.records.rows(code))), self._shown(made.take(rows[code]))
-            scale = np.maximum(real.std(axis=0), 1e-9)
-            pairs = Pairs.of(real / scale, new / scale)
+            real, new = self.held_out.take(self.held_out.records.rows(code)).features, made.take(rows[code]).features
+            pairs = Pairs.of(_scaled(real, real), _scaled(new, real))
             found.append([pairs.take(rng.permutation(len(real))[:len(some)], some).coverage() for some in draws[code][:COVERED]])
         return np.mean(found, axis=0)
 
@@ -241,7 +238,7 @@ class Judge:
 
     @staticmethod
     def _shown(side: Judged) -> np.ndarray:
-        """What classifier and neighbourhoods see: curves on 100 frequencies, spectra, ln intensity measures."""
+        """What the classifier sees: curves on 100 frequencies, spectra, ln intensity measures."""
         x = side.features
         return np.hstack([x.ln_hvsr[:, ::CURVE_POINTS // 100], x.ln_eas, x.ln_measures])
 
@@ -250,6 +247,17 @@ def _require(side: RecordSet, stations: list[str], what: str) -> None:
     for code in stations:
         if (n := len(side.rows(code))) < SMALLEST:
             raise RecordSetError(f"{side.name}: {n} {what} of station {code}; {SMALLEST} are needed. Add some, or leave the station out of all sets")
+
+
+def _scaled(x: Features, real: Features) -> np.ndarray:
+    """Curves and measures in standard deviations of the recorded ones, each kind with the same weight."""
+    kinds = ((getattr(side, of) for side in (x, real)) for of in ("ln_hvsr", "ln_eas", "ln_psa", "ln_measures"))
+    return np.hstack([mine / (np.maximum(theirs.std(axis=0), 1e-9) * np.sqrt(theirs.shape[1])) for mine, theirs in kinds])
+
+
+def _robust(ln_f0: np.ndarray, axis: int) -> np.ndarray:
+    """Half of the range from 16 to 84 %: one record in 300 whose largest value is elsewhere would decide the standard deviation."""
+    return np.diff(np.quantile(ln_f0, [0.16, 0.84], axis=axis), axis=0)[0] / 2
 
 
 def _spread(x: np.ndarray, y: np.ndarray, draws: np.ndarray) -> np.ndarray:
