@@ -154,6 +154,26 @@ def corpus_check(folder: Folder) -> None:
     typer.echo(f"{folder}: nothing wrong")
 
 
+@corpus_app.command("bands")
+def corpus_bands(folder: Folder, station: Annotated[list[str] | None, typer.Option(help="Only this station; can be repeated.")] = None) -> None:
+    """Which frequencies the records speak of, where f0 is, and how much of the shaking the windows hold."""
+    from tng import bands
+    from tng.corpus import Corpus
+
+    table = bands.report(Corpus.open(folder), station or None)
+    low_hz, high_hz = table.attrs["band"]
+    typer.echo(table.to_string(float_format="{:.4g}".format))
+    typer.echo(f"band for H/V and f0: {low_hz:g} {high_hz:g} Hz")
+    for code, row in table.iterrows():
+        if row["paper_edge"] and not row["edge"]:
+            typer.echo(f"{code}: f0 is {row['f0_hz']:.3g} Hz, outside the paper's band; score with `--band-hz {low_hz:g} {high_hz:g}`")
+        if row["edge"]:
+            typer.echo(f"{code}: H/V is largest at the {row['edge']} end of the band, so that no f0 can be told")
+        if row["share"] < bands.ENOUGH:
+            typer.echo(f"{code}: the records hold {row['share']:.0%} of their shaking; windows of {row['window_s']:.0f} s would hold "
+                       f"{bands.ENOUGH:.0%}")
+
+
 @corpus_app.command("split")
 def corpus_split(folder: Folder,
                  shares: Annotated[tuple[float, float, float], typer.Option(help="Train, dev and test.")] = (0.6, 0.1, 0.3),
