@@ -88,13 +88,14 @@ def judge_of(seed: int, run: runs.Run) -> Judge:
 
 def measured(path: Path, records: RecordSet) -> Judged:
     """Features of a set, kept in a file."""
+    grid = Judge.grid_of(records)
     if not path.exists():
-        found = Judged.of(records, Judge.grid_of(records))
+        found = Judged.of(records, grid)
         np.savez(path.with_suffix(".part.npz"), phases=found.phases, **vars(found.features))
         path.with_suffix(".part.npz").rename(path)
     with np.load(path) as kept:
         phases, features = kept["phases"], {name: kept[name] for name in kept.files if name != "phases"}
-    return Judged(records, Features(**features), phases)
+    return Judged(records, grid, Features(**features), phases)
 
 
 # --- generators -----------------------------------------------------------------------------------------------------------

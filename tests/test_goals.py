@@ -256,3 +256,11 @@ def test_sets_that_cannot_be_compared_are_refused(judge, sides):
         judge.of(replace(fresh, sampling_rate_hz=100.0))
     with pytest.raises(ValueError, match="subsets of 4 records"):
         Judge(*sides[:2], records=4)
+
+
+def test_a_resonance_outside_the_band_is_warned_of(sides):
+    train, held_out = (side.records for side in sides[:2])
+    with pytest.warns(UserWarning, match="station A: .* at the edge of 3-20 Hz"):
+        Judge(train, held_out, band_hz=(3.0, 20.0))
+    with pytest.raises(RecordSetError, match="measured in 1-20 Hz, not in 3-20 Hz"):
+        Judge(*sides[:2], band_hz=(3.0, 20.0))

@@ -13,7 +13,7 @@ from scipy import stats
 
 from tng.recordset import RecordSet
 from tng.scoring.judging import Judge, Judged
-from tng.scoring.resampling import event_codes
+from tng.scoring.resampling import SMALLEST, event_codes
 
 __all__ = ["FLOOR", "GOALS", "Judge", "Judged", "goals", "halves", "pass_table", "trend"]
 
@@ -33,7 +33,9 @@ def goals(train: RecordSet, held_out: RecordSet, generated: Mapping[str, RecordS
         Name of the generator → its records, of all stations of `held_out`.
     fresh : RecordSet or Judged, optional
         Further recorded records, for the floor; without them it is that of one half of the held-out earthquakes against the other.
-    records, subsets, band_hz, seed
+    records : int
+        In a subset, of each station; fewer for all sets where one of them has fewer.
+    subsets, band_hz, seed
         See `Judge`.
 
     Returns
@@ -61,21 +63,20 @@ def goals(train: RecordSet, held_out: RecordSet, generated: Mapping[str, RecordS
     RecordSetError
         As `Judge`, and for generated sets that lack a station.
     """
-    options = dict(records=records, subsets=subsets, band_hz=band_hz, seed=seed, progress=progress)
-    judge = Judge(train, held_out, **options)
     if FLOOR in generated and fresh is not None:
         raise ValueError(f"a generator called {FLOOR!r} beside fresh records, whose name that is")
-    tables = {}
-    if FLOOR not in generated:
-        tables[FLOOR] = judge.of(fresh, new=False) if fresh is not None else _half_against_half(judge, options)
-    tables |= {name: judge.of(made, new=name != FLOOR) for name, made in generated.items()}
+    options = dict(subsets=subsets, band_hz=band_hz, seed=seed, progress=progress)
+    judge = Judge(train, held_out, **options)
+    first = halves(judge.held_out.records, seed)
+    against, floor = (judge.held_out.take(np.flatnonzero(side)) for side in (first, ~first))
+    if fresh is not None or FLOOR in generated:
+        against, floor = judge.held_out, generated.get(FLOOR, fresh)
+    plain = [side.records if isinstance(side, Judged) else side for side in (floor, *generated.values())]
+    sizes = {code: max(min(records, *(len(side.rows(code)) for side in plain)), SMALLEST) for code in judge.stations}     # of all sets alike
+    judges = [Judge(judge.train, side, records=sizes, **options) for side in (against, judge.held_out)]
+    tables = {FLOOR: judges[0].of(floor, new=False)}
+    tables |= {name: judges[1].of(made) for name, made in generated.items() if name != FLOOR}
     return pd.concat(tables, names=["generator"])
-
-
-def _half_against_half(judge: Judge, options: dict) -> pd.DataFrame:
-    side, seed = judge.held_out, options["seed"]
-    first = halves(side.records, seed)
-    return Judge(judge.train, side.take(np.flatnonzero(first)), **options).of(side.take(np.flatnonzero(~first)), new=False)
 
 
 def halves(records: RecordSet, seed: int = 0) -> np.ndarray:

@@ -6,6 +6,7 @@ all depend on how many records there are.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ from tng.scoring.features import Features, Grid, features
 from tng.scoring.histograms import f0_counts, shares
 from tng.scoring.resampling import SMALLEST
 from tng.scoring.twosample import Pairs
+from tng.spectra import at_edge
 
 CURVE_POINTS = 400               # of the HVSR, as many as the published curves have
 TOLERANCE = 0.05                 # f0 within 5 % is a hit
@@ -41,23 +43,39 @@ class Judged:
 
     Attributes
     ----------
+    grid : Grid
+        Where they were measured.
     phases : array, shape (records, 3)
         ln of the time from P to S, of the ratio of vertical to horizontal energy between P and S, and of that from S on for one
         significant duration.  Onsets are picked, whatever the records state, so that recorded and generated ones are treated alike.
     """
 
     records: RecordSet
+    grid: Grid
     features: Features
     phases: np.ndarray
 
     @classmethod
     def of(cls, records: RecordSet | Judged, grid: Grid, *, progress: bool = False) -> Judged:
-        if isinstance(records, cls):
-            return records
-        return cls(records, features(records, grid, progress=progress), _phases(records))
+        """Measure records, unless they are measured already.
+
+        Raises
+        ------
+        RecordSetError
+            For a record that cannot be measured, or one that was measured in another band.
+        """
+        if not isinstance(records, cls):
+            return cls(records, grid, features(records, grid, progress=progress), _phases(records))
+        if records.grid.band_hz != grid.band_hz or not np.array_equal(records.grid.eas_hz, grid.eas_hz):
+            raise RecordSetError("{}: measured in {:g}-{:g} Hz, not in {:g}-{:g} Hz; measure all sets on one grid".format(
+                records.records.name, *records.grid.band_hz, *grid.band_hz))
+        return records
 
     def take(self, rows) -> Judged:
-        return Judged(self.records.take(rows), self.features.take(rows), self.phases[rows])
+        return Judged(self.records.take(rows), self.grid, self.features.take(rows), self.phases[rows])
+
+    def of_station(self, code: str) -> Judged:
+        return self.take(self.records.rows(code))
 
 
 def _phases(records: RecordSet) -> np.ndarray:
@@ -84,8 +102,8 @@ class Judge:
     ----------
     train, held_out : RecordSet or Judged
         What the generators have learned from, and records of the same stations that they have not seen.
-    records : int
-        In a subset; fewer where a station has fewer.
+    records : int or mapping
+        In a subset, of each station; fewer where a station has fewer.
     subsets : int
     band_hz : two floats, optional
         In which HVSR and f0 are compared; 1-20 Hz if the rate holds it.
@@ -97,23 +115,32 @@ class Judge:
         For sets of different rate or length, and stations with fewer than five records in a set.
     """
 
-    def __init__(self, train, held_out, *, records: int = 60, subsets: int = 100, band_hz: tuple[float, float] | None = None, seed: int = 0,
-                 progress: bool = False):
+    def __init__(self, train, held_out, *, records: int | Mapping[str, int] = 60, subsets: int = 100,
+                 band_hz: tuple[float, float] | None = None, seed: int = 0, progress: bool = False):
         plain = [side.records if isinstance(side, Judged) else side for side in (train, held_out)]
         same_kind(plain)
-        if records < SMALLEST or subsets < 2:
-            raise ValueError(f"{subsets} subsets of {records} records; at least 2 of {SMALLEST} are needed")
-        self.grid = self.grid_of(plain[1], band_hz)
-        self.stations = plain[1].stations
+        self.grid, self.stations = self.grid_of(plain[1], band_hz), plain[1].stations
+        self.sizes = {code: records[code] if isinstance(records, Mapping) else records for code in self.stations}
+        if (least := min(self.sizes.values())) < SMALLEST or subsets < 2:
+            raise ValueError(f"{subsets} subsets of {least} records; at least 2 of {SMALLEST} are needed")
         for side, name in zip(plain, ("training records", "held-out records")):
             _require(side, self.stations, name)
         self.train, self.held_out = (Judged.of(side, self.grid, progress=progress) for side in (train, held_out))
-        self.size, self.subsets, self.seed, self.progress = records, subsets, seed, progress
+        self.subsets, self.seed, self.progress = subsets, seed, progress
+        self._warn_of_edges()
 
     @staticmethod
     def grid_of(records: RecordSet, band_hz: tuple[float, float] | None = None) -> Grid:
         """Where curves of such records are compared."""
         return Grid.of(records.sampling_rate_hz, records.data.shape[2], band_hz, curve_points=CURVE_POINTS)
+
+    def _warn_of_edges(self) -> None:
+        for code in self.stations:
+            f0_hz = self.grid.curve_hz[np.median(self.held_out.of_station(code).features.ln_hvsr, axis=0).argmax()]
+            if at_edge(f0_hz, self.grid.band_hz):
+                warnings.warn("station {}: the median HVSR of its held-out records is largest at the edge of {:g}-{:g} Hz, which is no "
+                              "resonance: what is said of its f0 means nothing. Name a band that holds it, or leave the station out".format(
+                                  code, *self.grid.band_hz), stacklevel=3)
 
     def of(self, generated: RecordSet | Judged, *, new: bool = True, slow: Collection[str] = SLOW) -> pd.DataFrame:
         """Numbers of one set, a row a measure, with columns value, low and high (5 and 95 % over subsets).
@@ -127,7 +154,7 @@ class Judge:
         _require(plain, self.stations, "generated records")
         made = Judged.of(generated, self.grid, progress=self.progress)
         rows = {code: made.records.rows(code) for code in self.stations}
-        draws = {code: self._subsets(len(own), number) for number, (code, own) in enumerate(rows.items())}
+        draws = {code: self._subsets(len(own), self.sizes[code], number) for number, (code, own) in enumerate(rows.items())}
         drawn = self._measures(made, rows, draws)
         whole = self._measures(made, rows, {code: np.arange(len(own))[None] for code, own in rows.items()})
         table = {name: _row(values, whole[name][0] if name in BIASES else None) for name, values in drawn.items()}
@@ -136,10 +163,10 @@ class Judge:
         table |= {name: measure() for name, measure in more.items() if name in slow}
         return pd.DataFrame.from_dict(table, orient="index", columns=["value", "low", "high"]).rename_axis("measure")
 
-    def _subsets(self, n: int, number: int) -> np.ndarray:
+    def _subsets(self, n: int, size: int, number: int) -> np.ndarray:
         """Random subsets of n records, without replacement, shape (subsets, records)."""
         rng = np.random.default_rng([self.seed, 1, number])
-        return np.argsort(rng.random((self.subsets, n)), axis=1)[:, :min(self.size, n)]
+        return np.argsort(rng.random((self.subsets, n)), axis=1)[:, :min(size, n)]
 
     def _measures(self, made: Judged, rows: Mapping, draws: Mapping) -> dict[str, np.ndarray]:
         """What subsets of all stations show, shape (subsets,) a measure."""
@@ -154,7 +181,7 @@ class Judge:
 
     def _station(self, code: str, new: Judged, draws: np.ndarray) -> dict[str, np.ndarray]:
         """What subsets of one station's records show beside its recorded ones."""
-        known, real = (side.take(side.records.rows(code)) for side in (self.train, self.held_out))
+        known, real = self.train.of_station(code), self.held_out.of_station(code)
         curve = np.median(real.features.ln_hvsr, axis=0)
         curves = np.median(new.features.ln_hvsr[draws], axis=1)
         ln_f0, ln_f0_real = (np.log(self.grid.curve_hz)[one.argmax(axis=-1)] for one in (curves, curve))
@@ -214,7 +241,7 @@ class Judge:
         """Share of held-out records with a generated one among their neighbours, equally many of both, mean over stations."""
         rng, found = np.random.default_rng([self.seed, 4]), []
         for code in self.stations:
-            real, new = self.held_out.take(self.held_out.records.rows(code)).features, made.take(rows[code]).features
+            real, new = self.held_out.of_station(code).features, made.take(rows[code]).features
             pairs = Pairs.of(_scaled(real, real), _scaled(new, real))
             found.append([pairs.take(rng.permutation(len(real))[:len(some)], some).coverage() for some in draws[code][:COVERED]])
         return np.mean(found, axis=0)
@@ -225,9 +252,9 @@ class Judge:
         for repeat in range(TOLD):
             sides: list[list[np.ndarray]] = [[], [], [], []]
             for code in self.stations:
-                middle = self._shown(self.train.take(self.train.records.rows(code))).mean(axis=0)
+                middle = self._shown(self.train.of_station(code)).mean(axis=0)
                 own = self.held_out.records.rows(code), rows[code]
-                size = min(self.size, *map(len, own))
+                size = min(self.sizes[code], *map(len, own))
                 for number, (side, some) in enumerate(zip((self.held_out, made), own)):
                     some = rng.permutation(some)[:size]
                     sides[number].append(self._shown(side.take(some)) - middle)
