@@ -8,7 +8,7 @@ makes 240 records a station, which are held against the held-out ones (`tng.scor
 
 What a step makes is kept in the work folder, by seed and generator, and taken from there the next time: an interrupted study goes on.
 After a change of the library choose another folder; --again makes the generators that are named anew, from the records that are there.
-The baselines take some five minutes a seed on one core, the networks some fifteen more.
+Without networks a seed takes some five minutes on one core; training them takes longer.
 """
 
 from __future__ import annotations
