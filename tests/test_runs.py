@@ -18,7 +18,7 @@ from tng.scoring import tables
 @pytest.mark.parametrize("changes, words", [
     ({"phase0_epoch": 3}, ["unknown setting 'phase0_epoch'", "'phase0_epochs'"]),
     ({"dmodel": 3}, ["'d_model'"]), ({"d_model": 0}, ["d_model = 0", "greater than or equal to 1"]),
-    ({"loss": "L2"}, ["loss = 'L2'", "'standardised' or 'raw'"]), ({"sampling_rate_hz": 20}, ["sampling_rate_hz"]),
+    ({"loss": "L2"}, ["loss = 'L2'", "'standardised' or 'raw'"]), ({"sampling_rate_hz": 19}, ["sampling_rate_hz = 19", "20"]),
 ])
 def test_wrong_settings(changes, words):
     with pytest.raises(config.ConfigError) as error:
@@ -48,6 +48,22 @@ def test_start_takes_plain_parameters_only(tmp_path, monkeypatch):
     assert run.folder == tmp_path / "quick" and run.corpus_folder == tmp_path / "quick" / "corpus"
     with pytest.raises(FrozenInstanceError):
         run.profile = "paper"
+
+
+def test_a_notebook_says_at_once_that_its_band_is_not_held(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "_started", False)
+    with pytest.raises(config.ConfigError, match="sampling_rate_hz = 31.25: the figures and scores of this notebook need 1-20 Hz.*at 40 Hz or more"):
+        runs.start({"run": str(tmp_path), "sampling_rate_hz": 31.25})
+    assert runs.start({"run": str(tmp_path), "sampling_rate_hz": 31.25}, band_hz=None).settings.samples == 1875
+    assert runs.start({"run": str(tmp_path), "sampling_rate_hz": 31.25}, band_hz=(1, 12)).settings.sampling_rate_hz == 31.25
+    assert runs.start({"run": str(tmp_path), "sampling_rate_hz": 40}).settings.sampling_rate_hz == 40
+
+
+@pytest.mark.parametrize("measure", [scoring.measure, spectra.hvsr], ids=["measure", "hvsr"])
+def test_the_papers_band_is_never_cut_in_silence(measure):
+    data = np.random.default_rng(0).standard_normal((2, 3, 1875))
+    with pytest.raises(ValueError, match="at 31.25 Hz nothing is known above 15.625 Hz; the band ends at 20 Hz, so at least 40 Hz are needed"):
+        measure(data, 31.25)
 
 
 def test_start_refuses_a_mistyped_parameter(monkeypatch):

@@ -16,7 +16,7 @@ import typer
 
 def train(names: Annotated[list[str], typer.Argument(help="phase0, phase1, phase0-described, phase1-described, vae; or all.")],
           run: Annotated[Path | None, typer.Option(help="Run folder; default runs/<profile>.")] = None,
-          corpus: Annotated[Path | None, typer.Option(help="Corpus to train on; default: the one in the run folder.")] = None,
+          corpus: Annotated[Path | None, typer.Option(help="Corpus to train on, at its rate and length; default: the one in the run folder.")] = None,
           profile: Annotated[str, typer.Option(help="quick (a CPU, minutes) or paper (the paper's sizes, a GPU).")] = "quick",
           set_: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting; can be repeated.")] = None,
           station: Annotated[list[str] | None, typer.Option(help="Station to generate for; can be repeated. Default: the five with most records.")] = None,
@@ -29,7 +29,7 @@ def train(names: Annotated[list[str], typer.Argument(help="phase0, phase1, phase
     """
     from tng import config, runs, trainings
 
-    changes = {**_settings(set_ or []), **({"stations": tuple(station)} if station else {}),
+    changes = {**_window_of(corpus), **_settings(set_ or []), **({"stations": tuple(station)} if station else {}),
                **{name: value for name, value in (("devices", devices), ("nodes", nodes)) if value is not None}}
     folder = (run or runs.runs_folder() / profile).expanduser().resolve()
     here = runs.Run(profile, folder, corpus.expanduser().resolve() if corpus else folder / "corpus", config.settings(profile, **changes),
@@ -66,6 +66,19 @@ def _settings(words: Sequence[str]) -> dict:
         except yaml.YAMLError:
             raise ValueError(f"--set {word}: {value!r} is not a value") from None
     return found
+
+
+def _window_of(folder: Path | None) -> dict:
+    """Sampling rate and length of the records of a corpus that was named; nothing if it is none, which is said later."""
+    from tng.corpus import Corpus, CorpusError
+
+    if folder is None:
+        return {}
+    try:
+        corpus = Corpus.open(folder.expanduser())
+    except CorpusError:
+        return {}
+    return {"sampling_rate_hz": corpus.sampling_rate_hz, "window_s": corpus.samples / corpus.sampling_rate_hz}
 
 
 def _in_order(names: Sequence[str], known: Sequence[str]) -> list[str]:
@@ -121,7 +134,8 @@ def _report(name: str, folder: Path, trained) -> str:
         speed.append(f"{effort['processes']} process{'es' if effort['processes'] > 1 else ''} ({effort.get('device')}, {effort.get('precision')})")
     speed += [f"peak memory {effort['peak_memory_gib']:.2f} GiB"] if effort.get("peak_memory_gib") else []
     speed += [f"{effort['seconds']:.0f} s"] if effort.get("seconds") else []
-    return (f"{name}: {len(trained.history)} epochs, final loss {last['train']:.4g} (validation {last['validation']:.4g})\n"
+    validation = f"validation {last['validation']:.4g}" if last["validation"] == last["validation"] else "no validation records"
+    return (f"{name}: {len(trained.history)} epochs, final loss {last['train']:.4g} ({validation})\n"
             + (f"  {', '.join(speed)}\n" if speed else "") + f"  written: {short(folder / name)}.safetensors, and its card {name}.md")
 
 

@@ -26,7 +26,7 @@ class Settings(BaseModel):
 
     # records
     stations: tuple[str, ...] = Field((), description="stations to generate for; none: the five with most records")
-    sampling_rate_hz: float = Field(50.0, ge=40, le=1000, description="of every record [Hz]")
+    sampling_rate_hz: float = Field(50.0, ge=20, le=1000, description="of every record [Hz]")
     window_s: float = Field(60.0, gt=0, le=3600, description="length of every record, from its start [s]")
     records_per_station: int = Field(100, ge=10, description="synthetic records of each of the five stations")
     random_stations: int = Field(20, ge=1, description="synthetic stations to pre-train on")

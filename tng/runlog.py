@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 import time
 from pathlib import Path
@@ -85,7 +86,7 @@ class RunLog:
             group = "step" if columns is STEP else "epoch"
             for row in rows:
                 for name, value in row.items():
-                    if name not in ("step", "epoch"):
+                    if name not in ("step", "epoch") and not math.isnan(value):           # validation without validation records
                         self.writer.write_event(Event(step=row["step"], wall_time=time.time(), summary=scalar(f"{group}/{name}", value)))
         self.writer.flush()
 

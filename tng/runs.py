@@ -16,7 +16,7 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 
-from tng import config, corpus, surrogate
+from tng import config, corpus, spectra, surrogate
 from tng.corpus import Corpus
 from tng.records import Record
 from tng.recordset import RecordSet
@@ -199,7 +199,7 @@ def runs_folder() -> Path:
 _started = False                                 # whether this process has started a run before
 
 
-def start(parameters: dict) -> Run:
+def start(parameters: dict, *, band_hz: tuple[float, float] | None = spectra.BAND_HZ) -> Run:
     """The run that a notebook's parameters ask for.
 
     Parameters
@@ -208,11 +208,13 @@ def start(parameters: dict) -> Run:
         ``globals()`` of the notebook, called right after its parameters cell and its imports.
         ``profile``, ``run`` and ``corpus`` say which run it is; every other plain value is a setting, and
         None leaves it as the profile has it.
+    band_hz : two floats, optional
+        The band that the page's figures need; None if it takes what the records hold.
 
     Raises
     ------
     ConfigError
-        If a name is not known (the nearest right one is named) or a value cannot be.
+        If a name is not known (the nearest right one is named) or a value cannot be; if the sampling rate does not hold the band.
     """
     global _started
     given = {name: value for name, value in parameters.items()
@@ -228,12 +230,22 @@ def start(parameters: dict) -> Run:
     profile = given.pop("profile", "quick")
     run, corpus, *_ = (given.pop(name, "") for name in config.RUN_PARAMETERS[1:])
     settings = config.settings(profile, **{name: value for name, value in given.items() if value is not None})
+    _require_band(settings.sampling_rate_hz, band_hz)
     folder = Path(run).expanduser().resolve() if run else runs_folder() / profile
     corpus_folder = Path(corpus).expanduser().resolve() if corpus else folder / "corpus"
     _started = True
     here = Run(profile, folder, corpus_folder, settings, own_corpus=bool(corpus))
     _say_what_differs(here)
     return here
+
+
+def _require_band(rate_hz: float, band_hz: tuple[float, float] | None) -> None:
+    """Said before anything is trained: a page would stop at its first figure otherwise."""
+    if band_hz is not None and rate_hz < 2 * band_hz[1]:
+        raise config.ConfigError(
+            f"setting sampling_rate_hz = {rate_hz:g}: the figures and scores of this notebook need {band_hz[0]:g}-{band_hz[1]:g} Hz, the paper's band "
+            f"of f0, so records at {2 * band_hz[1]:g} Hz or more. `tng train`, `tng generate` and `tng score` work at {rate_hz:g} Hz, in the band "
+            "that the records hold; or ingest the records at a higher rate, and remember that nothing is new above half the rate they were recorded at")
 
 
 def _say_what_differs(run: Run) -> None:

@@ -10,20 +10,23 @@ get.  No network is needed, and the records of any generator will do.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from sklearn import config_context
 from tqdm import tqdm
 
+from tng import bands
 from tng.recordset import RecordSet, RecordSetError, same_kind
-from tng.scoring import copies, families, novelty, tables
+from tng.scoring import copies, edges, families, novelty, tables
 from tng.scoring.families import ALL, LEAST_DRAWS, Candidate, Result
 from tng.scoring.features import Grid, Measured
 from tng.scoring.measures import ACROSS, Measure, pairwise, pooled
 from tng.scoring.reference import Reference, too_few
 from tng.scoring.resampling import interval, shared_bootstrap
 from tng.scoring.samples import counts_of, once, summarise
+from tng.spectra import BAND_HZ
 
 DRAWS = 400                  # bootstrap samples, and real-against-real pairs
 LEVEL = 0.95                 # of intervals
@@ -36,8 +39,8 @@ COLUMNS = ["generator", "station", "group", "measure", "value", "low", "high", "
 
 
 def scoreboard(real_train, real_test, generated: Mapping[str, object], *, stations: Sequence[str] | None = None,
-               sampling_rate_hz: float | None = None, band_hz: tuple[float, float] | None = None, draws: int = DRAWS, seed: int = 0,
-               progress: bool = False) -> pd.DataFrame:
+               sampling_rate_hz: float | None = None, band_hz: tuple[float, float] | Literal["auto"] | None = None, draws: int = DRAWS,
+               seed: int = 0, progress: bool = False) -> pd.DataFrame:
     """Score any number of generators against recorded records that they have not seen.
 
     Parameters
@@ -53,8 +56,9 @@ def scoreboard(real_train, real_test, generated: Mapping[str, object], *, statio
         Only these; all that every set has, if not given.
     sampling_rate_hz : float, optional
         Of arrays.
-    band_hz : two floats, optional
-        In which f0 is looked for; 1-20 Hz if the sampling rate holds it.
+    band_hz : two floats or "auto", optional
+        In which f0 is looked for; 1-20 Hz if the sampling rate holds it.  "auto" is :func:`tng.bands.site_band` of the recorded records.
+        The f0 of a station whose median HVSR is largest at an end of the band is not scored.
     draws : int
         Bootstrap samples, and real-against-real pairs.
 
@@ -91,6 +95,10 @@ def scoreboard(real_train, real_test, generated: Mapping[str, object], *, statio
         raise RecordSetError(f"a station is called {ALL!r}, which is the name of all stations together; give it another")
     notes = _notes(train, test, new)
     chosen, left_out = _stations(train, test, new)
+    if band_hz == "auto":
+        recorded = [side for side in (test, train) if side is not None]
+        band_hz = bands.site_band({code: np.concatenate([side.data[side.rows(code)] for side in recorded]) for code in chosen},
+                                  test.sampling_rate_hz)
     grid = Grid.of(test.sampling_rate_hz, test.data.shape[2], band_hz)
     test, train = _measured(test, chosen, grid, progress), None if train is None else _measured(train, chosen, grid, progress)
     candidates = {name: _measured(records, chosen, grid, progress) for name, records in new.items()}
@@ -135,6 +143,10 @@ def _measured(records: RecordSet, stations: Sequence[str], grid: Grid, progress:
 def _notes_on_numbers(reference: Reference) -> list[str]:
     """What the records do not hold, and how few they are."""
     found = []
+    found += [f"{code}: {why}." for code, why in reference.at_edge.items()]
+    if (band_hz := tuple(reference.grid.band_hz)) != BAND_HZ:
+        found.append(f"f0 and HVSR are those of {band_hz[0]:g}-{band_hz[1]:g} Hz, in bins of {np.diff(reference.grid.f0_bins_hz)[0]:.2g} Hz; the paper's "
+                     f"are of {BAND_HZ[0]:g}-{BAND_HZ[1]:g} Hz, so that its numbers do not compare with these.")
     if "tm_s" not in reference.grid.measures:
         found.append("Tm is left out: it needs 0.25-20 Hz, which records of this length and rate do not hold.")
     if few := [station.code for station in reference.stations if len(station.pool) < FEW]:
@@ -207,12 +219,14 @@ def _pairwise(reference: Reference, candidate: Candidate) -> families.Results:
                       (floor.first_summary, floor.second_summary), (station.test_summary, station.test_draws)))
     found: families.Results = []
     for measure in pairwise(grid):
-        found.append((measure, {station.code: _result(*(measure.function(*pair, grid) for pair in four))
-                                for station, four in zip(reference.stations, sides)}))
+        left_out = reference.at_edge if measure.name in edges.OF_F0 else {}
+        found.append((measure, {station.code: Result(np.nan) if station.code in left_out else
+                                _result(*(measure.function(*pair, grid) for pair in four)) for station, four in zip(reference.stations, sides)}))
+    peaked = [four for station, four in zip(reference.stations, sides) if station.code not in reference.at_edge]
     if len(reference.stations) > 1:
         for measure in ACROSS:
-            four = (measure.function([pairs[k][0] for pairs in sides], [pairs[k][1] for pairs in sides], grid) for k in range(4))
-            found.append((measure, {ALL: _result(*four)}))
+            four = (measure.function([pairs[k][0] for pairs in peaked], [pairs[k][1] for pairs in peaked], grid) for k in range(4))
+            found.append((measure, {ALL: _result(*four) if len(peaked) > 1 else Result(np.nan)}))
     return found
 
 
@@ -237,6 +251,9 @@ def _rows(measure: Measure, results: Mapping[str, Result], reference: Reference,
         totals = {"n_train": sum(len(s.train_rows) for s in reference.stations), "n_real": sum(len(s.test_rows) for s in reference.stations),
                   "n_generated": sum(map(len, candidate.rows.values())), "n_distinct": sum(distinct.values())}
         rows.append(_row(measure, together, candidate.name, ALL, n_floor="", **totals))
+    if measure.name in edges.OF_F0:
+        for row in rows:
+            row["note"] = (edges.of_all(reference.at_edge) if row["station"] == ALL else reference.at_edge.get(row["station"])) or row["note"]
     return rows
 
 
