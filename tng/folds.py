@@ -9,7 +9,7 @@ import numpy as np
 
 SHARE = 1_000_000        # a station's weight, over its records: whole numbers, so that no rounding decides on ties
 MOST_ROUNDS = 50         # of moving; a few are enough
-ATTEMPTS = 20
+LEAST_ATTEMPTS, MOST_ATTEMPTS, MOST_DEALT = 3, 50, 20_000    # few where there are many groups, of which any deal is even
 
 
 def deal(groups: Sequence[str], stations: Sequence[str], folds: int, seed: int = 0) -> np.ndarray:
@@ -17,8 +17,8 @@ def deal(groups: Sequence[str], stations: Sequence[str], folds: int, seed: int =
 
     Groups are dealt out one after the other, the largest first and equals in an order that `seed` decides, each to the fold
     where it is needed most; then single groups are moved as long as that helps.  What helps is, first, a record of a station
-    in a fold that has none; then, equal numbers of records in all folds, of each station and altogether.  If a station with
-    enough earthquakes is still missing in a fold, this is tried again in other orders; the best attempt counts.
+    in a fold that has none; then, equal numbers of records in all folds, of each station and altogether.  It is done several
+    times, every other time in an order of chance alone; the best attempt counts.
 
     Parameters
     ----------
@@ -32,14 +32,12 @@ def deal(groups: Sequence[str], stations: Sequence[str], folds: int, seed: int =
     counts = np.zeros((len(names), len(stations) + 1), dtype=np.int64)       # the last column: all records
     np.add.at(counts, (group, column), 1)
     counts[:, -1] = counts.sum(axis=1)
-    tables = []
-    for attempt in range(ATTEMPTS):
+    attempts = max(LEAST_ATTEMPTS, min(MOST_ATTEMPTS, MOST_DEALT // len(names)))
+    tables = [_Table(counts, folds) for _ in range(attempts)]
+    for attempt, table in enumerate(tables):
         chance = [hashlib.sha256(f"{seed}:{attempt}:{name}".encode()).digest() for name in names.tolist()]
-        tables.append(_Table(counts, folds))
-        tables[-1].deal(sorted(range(len(names)), key=lambda one: (-counts[one, -1] if attempt == 0 else 0, chance[one])))
-        if tables[-1].lacking() == 0:
-            break
-    return min(tables, key=_Table.lacking).fold[group]
+        table.deal(sorted(range(len(names)), key=lambda one: (-counts[one, -1] if attempt % 2 == 0 else 0, chance[one])))
+    return min(tables, key=_Table.worth).fold[group]
 
 
 class _Table:
@@ -63,9 +61,9 @@ class _Table:
             if not any([self._move(one) for one in order]):
                 break
 
-    def lacking(self) -> int:
-        """How often a station is not in a fold though it has earthquakes for all of them."""
-        return int((self.held[:, self.enough] == 0).sum())
+    def worth(self) -> tuple[int, int]:
+        """How often a station is not in a fold though it has earthquakes for all of them, then how uneven folds are: the less the better."""
+        return int((self.held[:, self.enough] == 0).sum()), int((self.weight * self.held**2).sum())
 
     def _cost(self, one: int) -> np.ndarray:
         """What each fold would cost more with this group in it: squares of its numbers of records, and what it lacks."""
