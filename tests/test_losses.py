@@ -20,7 +20,7 @@ def draw(*shape, std=1.0):
 @pytest.mark.parametrize("std", [0.7, 1.0, 1.4])
 def test_energy_score_of_normal_numbers(std):
     """Against its closed form: sqrt(2/π) sqrt(1 + s²) - s/sqrt(π)."""
-    n = 400_000
+    n = 200_000
     found = energy_score(draw(n, 1, std=std), draw(n, 1, std=std), draw(n, 1))
     assert found == pytest.approx(np.sqrt(2 / np.pi * (1 + std**2)) - std / np.sqrt(np.pi), abs=0.005)
 
@@ -29,7 +29,7 @@ def test_energy_score_of_normal_numbers(std):
 @pytest.mark.parametrize("axes", [(1,), (12,), (3, 12)])
 def test_the_true_scatter_wins_and_the_mean_loses(norm, axes):
     """A plain error prefers the constant mean; the score prefers the law of the record to it, and to wrong scatters."""
-    x, a, b = draw(3, 100_000, *axes)
+    x, a, b = draw(3, 40_000, *axes)
     true, less, more = (energy_score(s * a, s * b, x, norm) for s in (1, 0.7, 1.4))
     constant = energy_score(0 * a, 0 * b, x, norm)
     assert true < less - 0.005 and true < more - 0.005 and true < constant - 0.1
@@ -39,7 +39,7 @@ def test_the_true_scatter_wins_and_the_mean_loses(norm, axes):
 def test_the_true_scatter_wins_among_records():
     """The same for features of shaped noise whose strength and length vary from record to record."""
     told = Features(500, 25.0, 1.0, 10.0, dtype=torch.float64)
-    n, time_s = 1500, torch.arange(500) / 25
+    n, time_s = 800, torch.arange(500) / 25
 
     def features(scatter):
         strength, decay_s = torch.exp(scatter * draw(n, 1, 1)), 3 * torch.exp(scatter * draw(n, 1, 1) / 2)
@@ -56,7 +56,7 @@ def test_the_true_scatter_wins_among_records():
 
 def test_only_curves_know_how_their_numbers_go_together():
     """Curves that move up and down as a whole, imitated by numbers that each move alone."""
-    n = 100_000
+    n = 30_000
     x, a, b = draw(3, n, 1).expand(3, n, 10)
     alone_a, alone_b = draw(2, n, 10)
     assert energy_score(a, b, x, "curve") < energy_score(alone_a, alone_b, x, "curve") - 0.05
@@ -123,7 +123,7 @@ def test_equal_laws_have_no_distance(loss, norm):
     where = 3.0 * STATION[:, None]
 
     def distances(change):
-        return torch.stack([loss(where + change(draw(8, 6)), where + draw(8, 6), STATION, norm=norm) for _ in range(400)])
+        return torch.stack([loss(where + change(draw(8, 6)), where + draw(8, 6), STATION, norm=norm) for _ in range(200)])
 
     same = distances(lambda y: y)
     error = same.std() / np.sqrt(len(same))
