@@ -26,7 +26,8 @@ FEWEST = 3                       # records that can tell, for a median
 MOST_RECORDS = 100               # of a station that are looked at
 POINTS = 120                     # frequencies at which curves are wanted
 EDGE = 0.02                      # in ln f: a maximum this near to the end of the band is none
-STILL_RISING = 0.95              # of the maximum that a curve may reach at the end of the band while it rises there
+SMOOTHING = 0.11                 # in ln f: the standard deviation of the paper's window
+NO_LOWER = 0.95                  # of the maximum: a curve that is as high at the end of the band may be higher outside
 TAIL_BINS, TAIL_BIN_S = 8, 1.0   # stretches of the last half of the record after P, and the shortest of them
 ENOUGH = 0.95                    # of the energy, for advice on windows
 
@@ -150,8 +151,8 @@ def _readable(value: float, digits: int, up: bool = False) -> float:
 def edge(freq_hz, curve) -> str:
     """"lower" or "upper" where a curve has its maximum at that end of its frequencies, so that it shows no peak; else "".
 
-    That is a maximum within 2 % of the end, or one that is not lower by 5 % at an end towards which the curve
-    rises: the peak may lie outside.
+    That is a maximum within 2 % of the end; or one that the curve comes within 5 % of at the end, if that is no farther than the
+    smoothing reaches or the curve rises there, so that the peak may lie outside.
 
     Parameters
     ----------
@@ -160,10 +161,11 @@ def edge(freq_hz, curve) -> str:
     """
     ln_f, curve = np.log(np.asarray(freq_hz, dtype=float)), np.asarray(curve, dtype=float)
     top = int(np.argmax(curve))
-    if ln_f[top] - ln_f[0] <= EDGE or (curve[0] > curve[1] and curve[0] >= STILL_RISING * curve[top]):
-        return "lower"
-    if ln_f[-1] - ln_f[top] <= EDGE or (curve[-1] > curve[-2] and curve[-1] >= STILL_RISING * curve[top]):
-        return "upper"
+    for name, end, next_to_it in (("lower", 0, 1), ("upper", -1, -2)):
+        distance = abs(ln_f[top] - ln_f[end])
+        as_high = curve[end] >= NO_LOWER * curve[top] and (distance <= SMOOTHING or curve[end] > curve[next_to_it])
+        if distance <= EDGE or as_high:
+            return name
     return ""
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tng.scoring import edges
 from tng.scoring.features import Features, Grid, Measured
 from tng.scoring.resampling import SMALLEST, event_codes, shared_bootstrap
 from tng.scoring.samples import Summary, counts_of, once, summarise
@@ -79,6 +80,7 @@ class Reference:
             self.stations.append(Station(
                 code, training, own, known, held_out, held_out.with_(known), events, counts,
                 summarise(held_out, once(len(own)), grid.f0_bins_hz), summarise(held_out, counts, grid.f0_bins_hz)))
+        self.at_edge = edges.at_edge(self.stations, grid)                  # whose f0 is not scored, and why
         events = sorted({str(event) for station in self.stations for event in station.pool_events})
         self._order = dict(zip(events, np.random.default_rng([seed, 2]).random((len(events), draws))))
 
