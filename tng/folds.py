@@ -9,7 +9,7 @@ import numpy as np
 
 SHARE = 1_000_000        # a station's weight, over its records: whole numbers, so that no rounding decides on ties
 MOST_ROUNDS = 50         # of moving; a few are enough
-LEAST_ATTEMPTS, MOST_ATTEMPTS, MOST_DEALT = 3, 50, 20_000    # few where there are many groups, of which any deal is even
+LEAST_ATTEMPTS, MOST_ATTEMPTS, MOST_DEALT = 3, 50, 4_000    # few where there are many groups, of which any deal is even
 
 
 def deal(groups: Sequence[str], stations: Sequence[str], folds: int, seed: int = 0) -> np.ndarray:

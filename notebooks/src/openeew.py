@@ -202,4 +202,4 @@ with runs.if_available():
 #
 # * `smallest_snr=5` in the cell that ingests: which sensors keep ten records?
 # * `vertical_axis="y"`: what happens to the curves, and to the matrix?
-# * Train on it: `-p corpus …/openeew -p sampling_rate_hz …` is refused below 40 Hz by the paper's HVSR band; ingest it at 50 Hz instead, and remember where its band ends.
+# * Train on it: `tng train vae --corpus …/openeew`, then `tng generate` and `tng score --band-hz 1 12`, in folds (`tng corpus split --fold 0 --folds 2`). The other notebooks need the paper's 1-20 Hz and refuse rates below 40 Hz.
