@@ -120,6 +120,9 @@ def test_edge_of_curves_of_known_shape():
         ["lower", "lower", "lower", "", "", "", "upper", "upper"]
     outside = bump(0.9, 0.1) + bump(5) * 0.62                         # a maximum inside, and as high a rise at the end
     assert np.argmax(outside) > 50 and outside[0] > 0.95 * outside.max() and edge(freq_hz, outside) == "lower"
+    assert edge(freq_hz[2:], bump(1.08, 0.5)[2:]) == "lower"         # inside, but too near to be told from one outside
+    two = bump(1.2, 0.6) + bump(8) - 1                               # falls towards the end, and has its peak far from it
+    assert two[0] > 0.95 * two.max() and two.argmax() > 100 and edge(freq_hz, two) == ""
     assert edge(freq_hz, np.ones(200)) == "lower"                    # a flat curve has no peak
 
 

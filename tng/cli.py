@@ -235,6 +235,7 @@ def score(real: Annotated[Path, typer.Argument(help="Recorded records: a corpus,
           split: Annotated[str, typer.Option(help="Which records of REAL are held out: train, dev, test, or all.")] = "test",
           station: Annotated[list[str] | None, typer.Option(help="Only this station; can be repeated.")] = None,
           band_hz: Annotated[tuple[float, float] | None, typer.Option(metavar="LOW HIGH", help="Where f0 is looked for; 1 20 if the rate holds it.")] = None,
+          auto_band: Annotated[bool, typer.Option("--auto-band", help="Look for f0 where the recorded records speak of it, as `tng corpus bands` says.")] = False,
           into: Annotated[list[Path] | None, typer.Option(help="Write the whole board: .csv, .json, .html or .png; can be repeated.")] = None,
           card: Annotated[list[Path] | None, typer.Option(help="Put the scores into this model card or the card of this checkpoint; can be repeated.")] = None,
           intervals: Annotated[bool, typer.Option("--intervals", help="Print 95 % intervals too.")] = False,
@@ -244,9 +245,11 @@ def score(real: Annotated[Path, typer.Argument(help="Recorded records: a corpus,
     from tng.scoring import tables
     from tng.scoring.board import scoreboard
 
+    if auto_band and band_hz is not None:
+        raise ValueError("--band-hz and --auto-band are given; one of them says where f0 is looked for")
     tables.check_names(into or ())
-    board = scoreboard(*_recorded(real, train, split), _named(generated), stations=station or None, band_hz=band_hz, draws=draws, seed=seed,
-                       progress=_progress())
+    board = scoreboard(*_recorded(real, train, split), _named(generated), stations=station or None, band_hz="auto" if auto_band else band_hz,
+                       draws=draws, seed=seed, progress=_progress())
     typer.echo(tables.as_text(board, intervals=intervals))
     for path in into or ():
         typer.echo(f"written: {tables.save(board, path)}")
