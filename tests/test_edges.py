@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import signal
+from typer.testing import CliRunner
 
+from tng import cli
 from tng.scoring import tables
 from tng.scoring.board import ALL, scoreboard
 
@@ -75,3 +77,8 @@ def test_no_station_with_an_f0():
     board = of_soft([{code: soft_and_hard(6, seed, {code: 0.7})[code] for code in "AB"} for seed in (4, 5, 6)])
     assert all(row(board, "new", name)["verdict"] == "not scored" for name in [*F0_NAMES, "NCC SxS"])
     assert tables.as_text(board)
+
+
+def test_one_of_two_bands():
+    told = CliRunner().invoke(cli.app, ["score", "real", "new", "--auto-band", "--band-hz", "1", "12"])
+    assert isinstance(told.exception, ValueError) and "one of them" in str(told.exception)
