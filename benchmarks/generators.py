@@ -125,7 +125,11 @@ def timesnet_gen(run: runs.Run) -> Generator:
 
 
 def shaped_noise(run: runs.Run) -> Generator:
-    raise NotImplementedError("to be completed")
+    from tng.generators.shaping import generator
+    from tng.trainings import carry_out
+
+    trained = carry_out("shaped-noise", run)
+    return generator(trained.network, trained.extra, trained.info["stations"])
 
 
 # --- the study ------------------------------------------------------------------------------------------------------------

@@ -27,10 +27,13 @@ WHAT = {                                       # training → title, what it is
                          "An autoencoder of accelerograms with a bottleneck between TimesBlocks, which are told the station."),
     "vae": ("Spectrogram VAE", "A variational autoencoder of spectrograms that is told the station: the baseline of the comparison. Its records "
             "are drawn from its prior; no recorded one is needed."),
+    "shaped-noise": ("Shaped noise", "A generator that makes records from noise: TimesBlocks give it the envelopes of earthquake records, the station's filter "
+                     "its spectrum, and a fitted law of source and path its strength and duration. No recorded waveform is in it."),
     "imported": ("TimesNet-Gen, imported", "The authors' public weights under the names of this library. The code is the same; who trained it on "
                  "what is not stated in the file."),
 }
-MODELS = {"phase0": "zero-shot", "phase1": "timesnet-gen", "phase1-described": "described", "vae": "vae"}   # training → of `tng generate`
+MODELS = {"phase0": "zero-shot", "phase1": "timesnet-gen", "phase1-described": "described", "vae": "vae",
+          "shaped-noise": "shaped-noise"}   # training → of `tng generate`
 MIXES = "New records are made by averaging the codes of k recorded ones of a station and decoding the average."
 MEASURES = {"NCC SxS": "NCC, real × generated stations", "NCC 2Sx2S": "NCC, all × all", "f0 ratio": "f0 ratio",
             "f0 similarity": "f0 similarity", "PGA ratio": "PGA ratio", "D5-95 ratio": "D5–95 ratio", "C2ST": "C2ST",
@@ -214,7 +217,7 @@ def _settings(info: Mapping) -> str:
     """Settings that decide this training's result, and the network's arguments."""
     given, training = info.get("settings") or {}, str(info.get("training") or "")
     fields = config.Settings.model_fields
-    others = {"phase0_", "phase1_", "vae_"} - {f"{training.partition('-')[0]}_"}
+    others = {"phase0_", "phase1_", "vae_", "shape_"} - {f"{training.partition('-')[0]}_"}
     others |= {"latent", "decoder_", "described_"} if not training.endswith("-described") else set()
     others |= {"records_per_", "random_"} if not (info.get("corpus_about") or {}).get("synthetic") else set()
     others |= {"d_", "top_k", "num_kernels", "blocks", "dropout", "period_", "loss", "noise_"} if training == "vae" else set()

@@ -31,7 +31,7 @@ def add_to(app: typer.Typer) -> None:
 def generate(station: Annotated[list[str], typer.Option(help="Station code; can be repeated.")],
              into: Annotated[Path | None, typer.Option(help="Folder of the new records; default generated/<station>.")] = None,
              run: RunFolder = None,
-             model: Annotated[str | None, typer.Option(help="timesnet-gen (default), described, zero-shot, vae; without a network: average, replay, "
+             model: Annotated[str | None, typer.Option(help="timesnet-gen (default), described, zero-shot, vae, shaped-noise; without a network: average, replay, "
                                                        "unit-norm-mix, phase-randomised, phase-envelope, stochastic.")] = None,
              checkpoint: Annotated[Path | None, typer.Option(help="Released file (.safetensors), in place of run and model.")] = None,
              corpus: CorpusFolder = None,
@@ -81,7 +81,7 @@ def _generator(model: str | None, run: Path | None, corpus: Path | None, checkpo
 
     if checkpoint is None:
         model = model or "timesnet-gen"
-        allowed = runs.GENERATORS if not options else [name for name in runs.TRAINED if name != "vae"]
+        allowed = runs.GENERATORS if not options else [name for name in runs.TRAINED if name not in ("vae", "shaped-noise")]
         if model in runs.GENERATORS and model not in allowed and not (model in runs.NULLS and set(options) == {"records_to_mix"}):
             raise ValueError(f"--model {model} mixes no codes, so it takes no {', '.join(options)}")
         where = {"device": _device(device)} if model in runs.TRAINED else {}
@@ -138,7 +138,7 @@ def _known_station(code: str, known: Sequence[str], source: str) -> str:
 
 def release(into: Annotated[Path, typer.Option(help="FILE.safetensors; the model card is written beside it.")],
             run: RunFolder = None,
-            model: Annotated[str, typer.Option(help="timesnet-gen, described, zero-shot or vae.")] = "timesnet-gen",
+            model: Annotated[str, typer.Option(help="timesnet-gen, described, zero-shot, vae or shaped-noise.")] = "timesnet-gen",
             corpus: CorpusFolder = None,
             allow_restricted: Annotated[bool, typer.Option("--allow-restricted",
                                         help="Also where the records' licences forbid to pass them on: for your own use.")] = False,

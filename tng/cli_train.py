@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 
-def train(names: Annotated[list[str], typer.Argument(help="phase0, phase1, phase0-described, phase1-described, vae; or all.")],
+def train(names: Annotated[list[str], typer.Argument(help="phase0, phase1, phase0-described, phase1-described, vae, shaped-noise; or all.")],
           run: Annotated[Path | None, typer.Option(help="Run folder; default runs/<profile>.")] = None,
           corpus: Annotated[Path | None, typer.Option(help="Corpus to train on, at its rate and length; default: the one in the run folder.")] = None,
           profile: Annotated[str, typer.Option(help="quick (a CPU, minutes) or paper (the paper's sizes, a GPU).")] = "quick",

@@ -80,6 +80,14 @@ class Settings(BaseModel):
     vae_channels: int = Field(16, ge=1, description="channels of the first convolution")
     vae_kl_weight: float = Field(0.02, ge=0, description="weight of the divergence from the prior")
 
+    # shaped noise
+    shape_latent: int = Field(8, ge=1, description="numbers of a record that the envelope network chooses")
+    shape_d_model: int = Field(24, ge=1, description="channels of the envelope network's TimesBlocks")
+    shape_blocks: int = Field(2, ge=0, description="TimesBlocks of its encoder, and of its decoder; 0: linear")
+    shape_epochs: int = Field(40, ge=1, description="passes over the records of all stations")
+    shape_learning_rate: float = Field(5e-3, gt=0, description="at the start; it ends at 0")
+    physics: float = Field(0.0, ge=0, le=1, description="share of an omega-squared source and its path that the regression on magnitude and distance starts from")
+
     # generation and scores
     records_to_mix: int = Field(5, ge=1, description="k: records whose codes are averaged")
     mixing: Literal["uniform", "dirichlet", "unit-norm"] = Field(

@@ -121,7 +121,22 @@ def _vae(path: Path, wanted: Wanted):
     return VAEGenerator(network.to(wanted.device), info["stations"], info["sampling_rate_hz"])
 
 
-LOADERS: dict[str, Callable] = {"TimesNetGen": _latent_mixing, "SpectrogramVAE": _vae}   # class of the network → its generator
+def shaped_noise(path, device: str = "cpu"):
+    """The shaped-noise generator in a checkpoint, for all stations whose numbers are in it."""
+    from tng.generators.envelope_net import EnvelopeNet
+    from tng.generators.shaping import generator
+
+    network, info, extra = checkpoints.load_checkpoint(path, EnvelopeNet)
+    return generator(network.to(device), extra, info["stations"])
+
+
+def _shaped_noise(path: Path, wanted: Wanted):
+    if wanted.options or wanted.corpus is not None:
+        raise ReleaseError(f"{path}: shaped noise mixes no records, so it takes no {', '.join(wanted.options) or 'corpus'}")
+    return shaped_noise(path, wanted.device)
+
+
+LOADERS: dict[str, Callable] = {"TimesNetGen": _latent_mixing, "SpectrogramVAE": _vae, "EnvelopeNet": _shaped_noise}   # class of the network → its generator
 
 
 def check_fits(path: Path, network: nn.Module, info: Mapping, corpus: Corpus) -> None:
@@ -199,11 +214,11 @@ def release_from_run(folder, model: str, into, corpus_folder=None, allow_restric
     checkpoint = folder / f"{training}.safetensors"
     if not checkpoint.is_file():
         raise ReleaseError(f"{checkpoint} is not there. Make it with: tng train {training} --run {shlex.quote(str(folder))}")
-    if model == "vae":
-        from tng.generators.vae import SpectrogramVAE
+    if model in ("vae", "shaped-noise"):                                # nothing of a recorded waveform is in these
+        from tng.trainings import network_class
 
-        network, info, _ = checkpoints.load_checkpoint(checkpoint, SpectrogramVAE)
-        return release(into, network, None, info, name=name)
+        network, info, extra = checkpoints.load_checkpoint(checkpoint, network_class(training))
+        return release(into, network, None, info, name=name, extra=extra)
     from tng.bank import Bank
     from tng.timesnet import TimesNetGen
 

@@ -34,6 +34,8 @@ MADE_BY = {                                    # what is in a run folder, and wh
     "generated/zero-shot": "04_zero_shot",
     "vae": "05_vae_baseline",
     "generated/vae": "05_vae_baseline",
+    "shaped-noise": "10_beyond_the_average",
+    "generated/shaped-noise": "10_beyond_the_average",
 }
 _NOT_PARAMETERS = {"In", "Out", "exit", "quit", "open", "get_ipython"}
 
@@ -288,7 +290,7 @@ def write_synthetic(folder: Path, settings: config.Settings, *, overwrite: bool 
 NULLS = {"average": "average", "replay": "replay", "unit-norm-mix": "unit-norm mix", "phase-randomised": "phase-randomised",
          "phase-envelope": "phase + envelope", "stochastic": "stochastic"}      # on the command line → in tables
 TRAINED = {"timesnet-gen": ("phase1", "TimesNet-Gen"), "described": ("phase1-described", "described"),
-           "zero-shot": ("phase0", "zero-shot"), "vae": ("vae", "VAE")}        # on the command line → checkpoint, name in tables
+           "zero-shot": ("phase0", "zero-shot"), "vae": ("vae", "VAE"), "shaped-noise": ("shaped-noise", "shaped noise")}        # on the command line → checkpoint, name in tables
 GENERATORS = (*TRAINED, *NULLS)
 
 
@@ -327,6 +329,11 @@ def _trained_generator(model: str, run: Run, options: dict):
     from tng.timesnet import TimesNetGen
 
     checkpoint, name = TRAINED[model]
+    if model == "shaped-noise":
+        from tng.released import shaped_noise
+
+        there = run.folder / f"{checkpoint}.safetensors"
+        return shaped_noise(there if there.exists() else bundled("shaped_noise"), options.pop("device", "cpu"))
     network, info, _ = load_checkpoint(run.need(checkpoint), SpectrogramVAE if model == "vae" else TimesNetGen)
     network.to(options.pop("device", "cpu"))
     if model == "vae":
@@ -335,6 +342,14 @@ def _trained_generator(model: str, run: Run, options: dict):
     if info.get("corpus") != records.fingerprint:
         raise RunError(f"{run.folder / checkpoint}: was trained on another corpus than {run.corpus_folder}; name that one (--corpus)")
     return LatentMixing.from_corpus(network, records, info["generates_for"], name=name, **{**mixing_options(info["settings"]), **options})
+
+
+def bundled(name: str) -> Path:
+    """A checkpoint that comes with the library, trained on the synthetic corpus."""
+    path = Path(__file__).with_name("data") / f"{name}.safetensors"
+    if not path.exists():
+        raise RunError(f"{path} is not there: the library was installed without its data; train one (tng train shaped-noise)")
+    return path
 
 
 def mixing_options(settings: dict) -> dict:

@@ -15,7 +15,7 @@ from tng import config
 from tng.runs import Run, RunError
 
 NETWORK = ("d_model", "d_ff", "top_k", "num_kernels", "blocks", "dropout", "period_choice", "latent", "latent_stride", "decoder_blocks")
-TRAININGS = ("phase0", "phase1", "phase0-described", "phase1-described", "vae")      # in an order that works
+TRAININGS = ("phase0", "phase1", "phase0-described", "phase1-described", "vae", "shaped-noise")      # in an order that works
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,11 @@ def load(name: str, run: Run, corpus, stations: list[str]) -> Trained:
 
 def network_class(name: str) -> type[nn.Module]:
     """The class of network that a training makes."""
+    from tng.generators.envelope_net import EnvelopeNet
     from tng.generators.vae import SpectrogramVAE
     from tng.timesnet import TimesNetGen
 
-    return SpectrogramVAE if name == "vae" else TimesNetGen
+    return {"vae": SpectrogramVAE, "shaped-noise": EnvelopeNet}.get(name, TimesNetGen)
 
 
 def _train(name: str, run: Run, corpus, stations: list[str], state):
@@ -98,6 +99,11 @@ def _train(name: str, run: Run, corpus, stations: list[str], state):
 
     if name == "vae":
         return *train_vae(corpus, run.settings, stations, resume=state), {}, stations
+    if name == "shaped-noise":
+        from tng.generators import shaping
+
+        network, history, learned = shaping.learn_all(corpus, run.settings, state)
+        return network, history, learned.tensors(), list(learned.stations)
     described = name.endswith("-described")
     if name.startswith("phase0"):
         network, history, noise_std = phases.phase0(corpus, run.settings, stations, state, described)

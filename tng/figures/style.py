@@ -23,6 +23,7 @@ COLOURS = {                              # told apart with any colour vision, no
     "phase-randomised": "#332288",
     "phase + envelope": "#7b2d8b",
     "stochastic": "#e0c040",
+    "shaped noise": "#d4006e",
     "reconstruction": PALETTE[9],
     "published": PALETTE[3],
     "E": PALETTE[0], "N": PALETTE[1], "Z": PALETTE[2],
@@ -33,7 +34,7 @@ DASHES = {                               # the second channel; solid: records, a
 }
 MARKERS = {
     "held-out": "o", "training": "+", "TimesNet-Gen": "^", "described": "H", "zero-shot": "v", "VAE": "s", "average": "D", "replay": "x",
-    "unit-norm mix": "P", "phase-randomised": "<", "phase + envelope": ">", "stochastic": "*", "reconstruction": "d",
+    "unit-norm mix": "P", "phase-randomised": "<", "phase + envelope": ">", "stochastic": "*", "reconstruction": "d", "shaped noise": "p",
 }
 OTHER = "#117733", "-", "h"              # of a generator that nobody knows
 

@@ -1,0 +1,175 @@
+"""New records from noise: source and path shape it, the station filters it, and it is tuned to a description.
+
+    description u  ~  station + regression on magnitude and distance + scatter                (16)
+    envelope       =  TimesBlocks(w, onsets, duration)                                         (14)
+    record         =  tune( station filter * sum over bands (envelope × noise of the band) ) + ambient noise      (18)
+
+Nothing of a recorded waveform enters: what is kept of the training records is how strong, how long and how polarised they were.
+Two records of the same description share no phase.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tng import dealing
+from tng.descriptions import mixing_matrix
+from tng.envelopes import minimum_phase
+from tng.generators import GeneratorError, as_records, require_station
+from tng.generators.envelope_net import LEAST_SIGNAL, EnvelopeNet
+from tng.generators.source_and_path import DRIVERS, Law, Layout
+from tng.generators.station import Nodes, Station
+from tng.records import Record
+
+SMOOTHED = 0.2              # of the drivers' spread by which a drawn one is moved, so that none is repeated
+LAST_S = 2.0                # S comes at least this long before the end
+AT_ONCE = 32                # records
+DURATIONS_S = 0.4, 40.0
+MAGNITUDES, DISTANCES_KM = (2.0, 8.5), (1.0, 1000.0)
+STREAMS = 10                # of the record's random numbers: the first; drivers, description, excitation, noise
+
+
+class ShapedNoise:
+    """Makes records for stations; see the head of this module.
+
+    Parameters
+    ----------
+    network : EnvelopeNet
+    law : Law
+    stations : mapping
+        Code → Station.
+    """
+
+    name = "shaped noise"
+
+    def __init__(self, network: EnvelopeNet, law: Law, stations: Mapping[str, Station]):
+        self.network, self.law, self.known = network.eval(), law, dict(stations)
+        self.stations = list(self.known)
+        like = next(network.parameters())
+        self.bands, self.cells = network.grid(like.detach())
+        self.nodes = Nodes(self.bands)
+        self.layout = Layout(self.bands.count, network.arguments["latent"])
+        self.rate_hz = network.arguments["rate_hz"]
+
+    def sample(self, station: str, n: int, seed: int, magnitude: float | Sequence[float] | None = None,
+               distance_km: float | Sequence[float] | None = None) -> list[Record]:
+        """`n` new records of a station.
+
+        Parameters
+        ----------
+        magnitude, distance_km : float or sequence of n, optional
+            Of the earthquake, and hypocentral distance.  What is not given is as in the station's records; magnitude and distance are
+            drawn together there, so give both or none.
+
+        Raises
+        ------
+        GeneratorError
+            For an unknown station, or magnitudes where the training records had none.
+
+        Notes
+        -----
+        Record number i depends on the seed, the station and i only.
+        """
+        require_station(station, self.stations)
+        asked = self._asked(n, magnitude, distance_km)
+        seeds, turns = record_seeds(seed, station, n), places(seed, station, n)
+        data = [self._draw(self.known[station], seeds[part], turns[part], None if asked is None else asked[part])
+                for part in (slice(i, i + AT_ONCE) for i in range(0, n, AT_ONCE))]
+        records = as_records(torch.cat(data).double().cpu().numpy() if n else np.empty((0, 3, self.bands.samples)), station, self.rate_hz, self.name, seed)
+        if asked is not None:
+            for record, (m, ln_km) in zip(records, asked.tolist()):
+                record.meta.update(source_magnitude=round(m, 4), path_hyp_distance_km=round(math.exp(ln_km), 4))
+        return records
+
+    def _asked(self, n: int, magnitude, distance_km) -> Tensor | None:
+        if magnitude is None and distance_km is None:
+            return None
+        if magnitude is None or distance_km is None:
+            raise GeneratorError("magnitude and distance_km go together: give both, or none to have them drawn as in the station's records")
+        if self.law.drivers != DRIVERS:
+            raise GeneratorError("this generator was trained on records without magnitudes and distances, so it cannot make them to order")
+        both = []
+        for name, values, (low, high), unit in (("magnitude", magnitude, MAGNITUDES, ""), ("distance_km", distance_km, DISTANCES_KM, " km")):
+            values = np.broadcast_to(np.asarray(values, dtype=float), (n,)) if np.ndim(values) == 0 else np.asarray(values, dtype=float)
+            if values.shape != (n,) or not ((low <= values) & (values <= high)).all():
+                raise GeneratorError(f"{name}: {n} numbers from {low:g} to {high:g}{unit} are needed, or one for all")
+            both.append(values)
+        return torch.as_tensor(np.stack([both[0], np.log(both[1])], axis=1)).to(self.law.centre)
+
+    @torch.no_grad()
+    def _draw(self, station: Station, seeds: Tensor, turns: Tensor, drivers: Tensor | None) -> Tensor:
+        """Records (B, 3, T) of new descriptions."""
+        return self.make(station, *self.descriptions(station, seeds, turns, drivers), seeds)
+
+    def descriptions(self, station: Station, seeds: Tensor, turns: Tensor, drivers: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """New numbers (B, numbers) and P onsets (B,) [s] of a station; `turns` (B, 2) in [0, 1) choose from its lists."""
+        like, law = station.mean, self.law
+        if drivers is None:
+            drivers = smoothed(station.catalogue, turns[:, 0], dealing.normal(seeds, law.spread.shape, like, stream=STREAMS) * law.spread)
+        p = station.p_onsets[(turns[:, 1] * len(station.p_onsets)).long()]
+        scatter = torch.linalg.cholesky(steadied(station.scatter))
+        u = station.mean + law.effect(drivers, self.bands.centres_hz) + dealing.normal(seeds, like.shape, like, stream=STREAMS + 1) @ scatter.T
+        return u, p
+
+    def make(self, station: Station, u: Tensor, p: Tensor, seeds: Tensor) -> Tensor:
+        """Records (B, 3, T) [cm/s²] with given numbers and P onsets, equation (18); differentiable."""
+        bands, cells = self.bands, self.cells
+        ln_power, ln_lag, ln_duration, polarisation, louder, w = self.layout.parts(u)
+        offset, gain = self.law.steady
+        duration = torch.exp(offset[0] + gain[0] * ln_duration[:, 0]).clamp(*DURATIONS_S)
+        s = torch.minimum(p + torch.exp(ln_lag[:, 0]), torch.full_like(p, bands.samples / bands.rate_hz - LAST_S))
+        onsets = torch.stack([p, torch.maximum(s, p + 0.1), duration], dim=1)
+        ln_shape = self.network.decode(w, onsets)
+        envelope = cells.amplitude(ln_shape - self.network.mean_level(ln_shape, onsets)[..., None], onsets)
+
+        white = dealing.normal(seeds, (3, bands.samples), u, stream=STREAMS + 2)
+        after = (cells.time_s >= onsets[:, 1, None])[:, None]
+        of_p, of_s = (mixing_matrix(numbers) @ white for numbers in (offset[1:] + gain[1:] * polarisation).chunk(2, dim=1))
+        shaped = (bands.split(torch.where(after, of_s, of_p)) * envelope).sum(dim=1)
+        filtered = bands.spectrum(shaped) * minimum_phase(station.curve @ self.nodes.between, bands.padded)
+
+        noise = self.noise(station.ln_noise + louder[:, :, None], seeds)
+        power = torch.exp(ln_power)
+        wanted = torch.log(torch.maximum(power - bands.power(bands.spectrum(noise)), LEAST_SIGNAL * power))
+        cut = bands.spectrum(bands.record(filtered))                     # what rings beyond the window does not count
+        missing = wanted - torch.log(bands.power(cut) + 1e-30)
+        return bands.record(cut * minimum_phase(bands.gain(missing / 2), bands.padded)) + noise
+
+    def noise(self, ln_noise: Tensor, seeds: Tensor) -> Tensor:
+        """Ambient noise (B, 3, T) of a power in bands (B, bands, 3)."""
+        bands = self.bands
+        white = bands.spectrum(dealing.normal(seeds, (3, bands.samples), ln_noise, stream=STREAMS + 3))
+        return bands.record(white * torch.exp(bands.gain(ln_noise - torch.log(bands.white)[:, None]) / 2))
+
+
+def smoothed(catalogue: Tensor, chosen: Tensor, moved: Tensor) -> Tensor:
+    """Drivers (B, drivers) like those of a catalogue, each moved a little, with the catalogue's spread."""
+    centre = catalogue.mean(dim=0)
+    one = catalogue[(chosen * len(catalogue)).long()]
+    return centre + math.sqrt(1 - SMOOTHED**2) * (one - centre) + SMOOTHED * moved
+
+
+def steadied(covariance: Tensor) -> Tensor:
+    """A covariance that has a Cholesky factor even if it was learned from fewer records than it has rows."""
+    return covariance + torch.diag(1e-6 * torch.diagonal(covariance) + 1e-9)
+
+
+def places(seed: int, station: str, n: int) -> Tensor:
+    """Where in a station's lists n records look, (n, 2) in [0, 1): evenly spread however many there are, from a random start.
+
+    A sequence of additions of the golden section and of sqrt(2): a few records then have neither only strong nor only weak earthquakes.
+    """
+    start = np.random.default_rng([seed, *station.encode(), 7]).random(2)
+    steps = np.array([(math.sqrt(5) - 1) / 2, math.sqrt(2) - 1])
+    return torch.from_numpy((start + np.arange(n)[:, None] * steps) % 1)
+
+
+def record_seeds(seed: int, station: str, n: int) -> Tensor:
+    """One number a record, from the seed, the station's code and the record's number."""
+    words = [np.random.SeedSequence([seed, *station.encode(), i]).generate_state(1, np.uint64)[0] >> np.uint64(1) for i in range(n)]
+    return torch.from_numpy(np.array(words, dtype=np.int64))

@@ -1,0 +1,117 @@
+"""The few numbers that a station is: what a new station has to be given, and all of it.
+
+    mean          its mean description                       station noise   ln power of the noise in bands
+    curve         its geometric mean spectrum, finely        catalogue       what drove its records, and when P arrived
+
+They are learned from records in closed form, with what other stations have taught as the prior: equation (17).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from tng.envelopes import Bands
+
+NODES_PER_OCTAVE = 16
+SHARPNESS = 200.0           # of the smoothing exp(-200 ln²(f/fc)) of a station's spectrum: half as wide as HVSR's in standard deviations
+LINES = 1.5                 # of the record's own spectrum that smoothing is not finer than
+DECONVOLVED = 5             # rounds that take the smoothing back
+OWN_SCATTER = 50.0          # records at which a station's own scatter counts as much as that of all
+
+
+@dataclass
+class Station:
+    """What is known of a station.
+
+    Attributes
+    ----------
+    mean : (numbers,)
+    scatter : (numbers, numbers)
+    curve : (3, nodes)
+        ln amplitude, fine structure included.
+    ln_noise : (bands, 3)
+    catalogue : (records, drivers)
+    p_onsets : (records,) [s]
+    """
+
+    mean: Tensor
+    scatter: Tensor
+    curve: Tensor
+    ln_noise: Tensor
+    catalogue: Tensor
+    p_onsets: Tensor
+
+    def tensors(self, number: int) -> dict[str, Tensor]:
+        return {f"station.{number}.{each.name}": getattr(self, each.name) for each in fields(self)}
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, Tensor], number: int) -> Station:
+        return cls(*(tensors[f"station.{number}.{each.name}"] for each in fields(cls)))
+
+    def to(self, like: Tensor) -> Station:
+        return Station(*(getattr(self, each.name).to(like) for each in fields(self)))
+
+
+class Nodes:
+    """Frequencies of a station's curve, 16 an octave; matrices that smooth a spectrum to them and interpolate between them."""
+
+    def __init__(self, bands: Bands):
+        lowest, highest = float(bands.centres_hz[0]) / 1.5, 0.49 * bands.rate_hz
+        self.ln_hz = torch.linspace(math.log(lowest), math.log(highest), 1 + round(NODES_PER_OCTAVE * math.log2(highest / lowest))).to(bands.ln_hz)
+        width = torch.clamp(2 * LINES * torch.exp(bands.ln_hz[1]) / torch.exp(self.ln_hz), min=(2 * SHARPNESS) ** -0.5)
+        kernel = torch.exp(-0.5 * ((bands.ln_hz - self.ln_hz[:, None]) / width[:, None]) ** 2)
+        self.smoothing = kernel / kernel.sum(dim=1, keepdim=True)                        # (nodes, frequencies)
+        at = (bands.ln_hz.clamp(self.ln_hz[0], self.ln_hz[-1]) - self.ln_hz[0]) / (self.ln_hz[1] - self.ln_hz[0])
+        left = at.floor().long().clamp(max=len(self.ln_hz) - 2)
+        self.between = torch.zeros(len(self.ln_hz), len(bands.ln_hz)).to(at)
+        every = torch.arange(len(at), device=at.device)
+        self.between[left, every], self.between[left + 1, every] = 1 - (at - left), at - left     # (nodes, frequencies)
+        self.bands_at = bands.share @ self.smoothing.T                                   # (bands, nodes)
+
+    def ln_spectra(self, x: Tensor, bands: Bands, at_once: int = 64) -> Tensor:
+        """ln smoothed amplitude of records (B, 3, T) at the nodes (B, 3, nodes)."""
+        return torch.cat([torch.log(bands.spectrum(some - some.mean(dim=-1, keepdim=True)).abs() @ self.smoothing.T + 1e-12)
+                          for some in x.split(at_once)])
+
+    def fine(self, ln_spectra: Tensor, ln_power: Tensor) -> Tensor:
+        """What spectra have beyond the power of their bands (B, 3, nodes)."""
+        return ln_spectra - torch.einsum("bfc,fk->bck", ln_power, self.bands_at) / 2
+
+    def sharpened(self, curve: Tensor) -> Tensor:
+        """The curve (3, nodes) that gives this one when it is smoothed."""
+        found = curve
+        for _ in range(DECONVOLVED):
+            found = found + curve - torch.log(torch.exp(found @ self.between) @ self.smoothing.T)
+        return found
+
+
+def posterior(mean: Tensor, records: float, scatter: Tensor, prior: Tensor, between: Tensor) -> Tensor:
+    """A station's mean numbers, from the mean of its records and what is known of stations; equation (17).
+
+    Scatter has common parts: a station whose few records happen to be polarised or near is told by that how its mean H/V is off.
+    Without knowledge of stations (`between` is zero) it is the mean of the records.
+    """
+    if not bool(between.any()) or records == 0:
+        return mean if records else prior
+    gain = torch.linalg.solve(between + scatter / records + 1e-9 * torch.diag(torch.diagonal(scatter)), between)      # transposed
+    return prior + (mean - prior) @ gain
+
+
+def shrunk_fine(fine: Tensor, records: int, variances: Tensor) -> Tensor:
+    """A station's fine structure (3, nodes), drawn towards that of all stations as its records leave it uncertain."""
+    usual, between, within = variances
+    return usual + (fine - usual) * between / (between + within / records).clamp(min=1e-12)
+
+
+def own_scatter(rest: Tensor, common: Tensor) -> Tensor:
+    """Covariance of a station's records: the more there are, the more it is their own."""
+    if len(rest) < 3:
+        return common
+    away = rest - rest.mean(dim=0)
+    weight = len(rest) / (len(rest) + OWN_SCATTER)
+    own = away.T @ away / (len(rest) - 1)
+    return weight * own + (1 - weight) * common
