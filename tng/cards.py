@@ -217,7 +217,7 @@ def _settings(info: Mapping) -> str:
     """Settings that decide this training's result, and the network's arguments."""
     given, training = info.get("settings") or {}, str(info.get("training") or "")
     fields = config.Settings.model_fields
-    others = {"phase0_", "phase1_", "vae_", "shape_"} - {f"{training.partition('-')[0]}_"}
+    others = {"phase0_", "phase1_", "vae_", "shape_"} - {"shape_" if training == "shaped-noise" else f"{training.partition('-')[0]}_"}
     others |= {"latent", "decoder_", "described_"} if not training.endswith("-described") else set()
     others |= {"records_per_", "random_"} if not (info.get("corpus_about") or {}).get("synthetic") else set()
     others |= {"d_", "top_k", "num_kernels", "blocks", "dropout", "period_", "loss", "noise_"} if training == "vae" else set()
