@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import signal
 
 from tng import cards, config
 from tng.scoring import scoreboard, tables
@@ -102,9 +103,15 @@ def test_names_are_no_markdown(tmp_path):
 
 @pytest.fixture(scope="module")
 def board() -> pd.DataFrame:
-    """Noise against noise at two stations."""
+    """Noise against noise at two stations, whose horizontals resonate at 5 Hz: f0 is scored where it lies inside the band."""
     rng = np.random.default_rng(0)
-    data = {name: {code: np.hanning(600) * rng.standard_normal((n, 3, 600)) for code in "AB"} for name, n in (("train", 12), ("test", 8), ("new", 8))}
+
+    def motion(n):
+        x = rng.standard_normal((n, 3, 600))
+        x[:, :2] += 3 * signal.lfilter(*signal.iirpeak(5.0, 3.0, fs=50.0), x[:, :2])
+        return np.hanning(600) * x
+
+    data = {name: {code: motion(n) for code in "AB"} for name, n in (("train", 12), ("test", 8), ("new", 8))}
     return scoreboard(data["train"], data["test"], {"TimesNet-Gen": data["new"]}, sampling_rate_hz=50.0, draws=20)
 
 
