@@ -25,6 +25,7 @@ CELLS = P_CELLS + S_CELLS
 REACH = 9.0                   # durations after S: where the last cell ends
 GROWTH = 1.8                  # cells after S end at (k / S_CELLS)^GROWTH of it
 ONSET_S = 0.06                # in which a wave rises
+TAIL = 6                      # cells whose decay goes on beyond the last one
 LEAST_INSIDE = 0.7            # of a cell, in the window, for its power to count
 
 
@@ -80,6 +81,10 @@ class Bands:
     def split(self, x: Tensor) -> Tensor:
         """Records (B, 3, T) → what each band holds of them (B, bands, 3, T)."""
         return self.record(self.spectrum(x)[:, None] * self.windows[:, None])
+
+    def pieces(self, x: Tensor) -> Tensor:
+        """Records (B, 3, T) → pieces (B, bands, 3, T) that sum to the record: what envelopes are laid on."""
+        return self.record(self.spectrum(x)[:, None] * self.share[:, None])
 
     def power(self, spectrum: Tensor) -> Tensor:
         """Spectra of records (B, 3, frequencies) → mean power of each band over the record (B, bands, 3) [(cm/s²)²]."""
@@ -148,12 +153,18 @@ class Cells:
         return energy.diff(dim=-1).clamp(min=0) / length.clamp(min=1)[:, None, None], held
 
     def amplitude(self, ln_power: Tensor, onsets: Tensor) -> Tensor:
-        """Envelopes (B, bands, 3, T) from ln power in cells: zero before P, a step at S, straight lines in ln power between."""
+        """Envelopes (B, bands, 3, T) from ln power in cells: zero before P, a step at S, straight lines in ln power between.
+
+        Beyond the last cell the coda goes on as it decayed in the last quarter of the cells; it never grows.
+        """
         edges = self.edges(onsets)
         middle = (edges[:, 1:] + edges[:, :-1]) / 2
         time_s = self.time_s.expand(len(onsets), -1)
         before = _between(time_s, middle[:, :P_CELLS], ln_power[..., :P_CELLS])
-        after = _between(time_s, middle[:, P_CELLS:], ln_power[..., P_CELLS:])
+        end = middle[:, -1:]
+        slope = ((ln_power[..., -1] - ln_power[..., -TAIL]) / (end - middle[:, -TAIL, None])[..., None]).clamp(max=0)        # (B, bands, 3)
+        after = (_between(time_s, middle[:, P_CELLS:], ln_power[..., P_CELLS:])
+                 + slope[..., None] * (time_s - end).clamp(min=0)[:, None, None])
         p, s = onsets[:, 0, None], onsets[:, 1, None]
         risen = ((time_s - p) / ONSET_S).clamp(0, 1)
         return torch.exp(torch.where((time_s >= s)[:, None, None], after, before) / 2) * risen[:, None, None]

@@ -130,7 +130,7 @@ class ShapedNoise:
         white = dealing.normal(seeds, (3, bands.samples), u, stream=STREAMS + 2)
         after = (cells.time_s >= onsets[:, 1, None])[:, None]
         of_p, of_s = (mixing_matrix(numbers) @ white for numbers in (offset[1:] + gain[1:] * polarisation).chunk(2, dim=1))
-        shaped = (bands.split(torch.where(after, of_s, of_p)) * envelope).sum(dim=1)
+        shaped = (bands.pieces(torch.where(after, of_s, of_p)) * envelope).sum(dim=1)
         filtered = bands.spectrum(shaped) * minimum_phase(station.curve @ self.nodes.between, bands.padded)
 
         noise = self.noise(station.ln_noise + louder[:, :, None], seeds)
