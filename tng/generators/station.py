@@ -97,7 +97,7 @@ def posterior(mean: Tensor, records: float, scatter: Tensor, prior: Tensor, betw
     """
     if not bool(between.any()) or records == 0:
         return mean if records else prior
-    gain = torch.linalg.solve(between + scatter / records + 1e-9 * torch.diag(torch.diagonal(scatter)), between)      # transposed
+    gain = torch.linalg.solve(between + scatter / records + 1e-9 * torch.diag(1 + torch.diagonal(scatter)), between)      # transposed
     return prior + (mean - prior) @ gain
 
 
