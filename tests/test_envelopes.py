@@ -227,11 +227,23 @@ def test_envelopes_are_straight_in_ln_power():
     middle = (edges[1:] + edges[:-1]) / 2
     ln_power = (-0.3 * middle).expand(1, 2, 3, -1)                                    # a straight line itself
     envelope = torch.log(cells.amplitude(ln_power, onsets))[0, 0, 0] * 2
-    for start, end in ((middle[0], middle[P_CELLS - 1]), (middle[P_CELLS], middle[-1])):
+    for start, end in ((middle[0], middle[P_CELLS - 1]), (middle[P_CELLS], 60.0)):      # the coda goes on beyond the last cell
         inside = (cells.time_s > start) & (cells.time_s < end)
         torch.testing.assert_close(envelope[inside], -0.3 * cells.time_s[inside])
-    late = (cells.time_s > middle[-1])
-    torch.testing.assert_close(envelope[late], torch.full_like(envelope[late], float(ln_power[0, 0, 0, -1])))
+
+
+def test_the_coda_does_not_grow_beyond_the_last_cell():
+    cells, onsets = Cells(3000, 50.0, LIKE), torch.tensor([[10.0, 14.0, 3.0]], dtype=torch.float64)
+    rising = torch.linspace(0, 3, CELLS, dtype=torch.float64).expand(1, 1, 3, -1)
+    late = torch.log(cells.amplitude(rising, onsets))[..., cells.time_s > 14 + REACH * 3] * 2
+    torch.testing.assert_close(late, torch.full_like(late, 3.0))
+
+
+def test_pieces_sum_to_the_record():
+    bands, x = bands_of(1501, 100.0), noise(2, 3, 1501)
+    pieces = bands.pieces(x)
+    assert pieces.shape == (2, bands.count, 3, 1501)
+    torch.testing.assert_close(pieces.sum(dim=1), x)
 
 
 @pytest.mark.parametrize("samples, rate_hz", [(3000, 50.0), (1875, 31.25), (6000, 100.0)])
