@@ -61,7 +61,8 @@ class Nodes:
 
     def __init__(self, bands: Bands):
         lowest, highest = float(bands.centres_hz[0]) / 1.5, 0.49 * bands.rate_hz
-        self.ln_hz = torch.linspace(math.log(lowest), math.log(highest), 1 + round(NODES_PER_OCTAVE * math.log2(highest / lowest))).to(bands.ln_hz)
+        count = 1 + round(NODES_PER_OCTAVE * math.log2(highest / lowest))
+        self.ln_hz = torch.linspace(math.log(lowest), math.log(highest), count, dtype=torch.float64).to(bands.ln_hz)
         width = torch.clamp(2 * LINES * torch.exp(bands.ln_hz[1]) / torch.exp(self.ln_hz), min=(2 * SHARPNESS) ** -0.5)
         kernel = torch.exp(-0.5 * ((bands.ln_hz - self.ln_hz[:, None]) / width[:, None]) ** 2)
         self.smoothing = kernel / kernel.sum(dim=1, keepdim=True)                        # (nodes, frequencies)
