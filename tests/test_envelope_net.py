@@ -277,7 +277,7 @@ def test_it_learns_what_tells_records_apart():
         return whittle(net, known).mean().item(), error.abs().mean().item()
 
     before = off()
-    optimiser = torch.optim.Adam([value for value in net.parameters() if value.requires_grad], 2e-2)
+    optimiser = torch.optim.Adam([value for value in net.parameters() if value.requires_grad], 3e-2)
     for step in range(70):
         optimiser.zero_grad()
         whittle(net, known, torch.arange(40) + 100 * step).mean().backward()
@@ -287,4 +287,4 @@ def test_it_learns_what_tells_records_apart():
     along = (w - (one + other) / 2) @ (one - other)
     assert ((along > 0) == (kind == 0)).double().mean() > 0.95
     after = off()
-    assert after[0] < 0.7 * before[0] and after[1] < 0.6 * before[1]
+    assert after[0] < 0.1 * before[0] and after[1] < 0.7 * before[1]
