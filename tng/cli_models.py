@@ -31,7 +31,7 @@ def add_to(app: typer.Typer) -> None:
 def generate(station: Annotated[list[str], typer.Option(help="Station code; can be repeated.")],
              into: Annotated[Path | None, typer.Option(help="Folder of the new records; default generated/<station>.")] = None,
              run: RunFolder = None,
-             model: Annotated[str | None, typer.Option(help="timesnet-gen (default), described, zero-shot, vae, shaped-noise; without a network: average, replay, "
+             model: Annotated[str | None, typer.Option(help="timesnet-gen (default where it is trained), described, zero-shot, vae, shaped-noise; without a network: average, replay, "
                                                        "unit-norm-mix, phase-randomised, phase-envelope, stochastic.")] = None,
              checkpoint: Annotated[Path | None, typer.Option(help="Released file (.safetensors), in place of run and model.")] = None,
              corpus: CorpusFolder = None,
@@ -44,6 +44,8 @@ def generate(station: Annotated[list[str], typer.Option(help="Station code; can 
              alpha: Annotated[float | None, typer.Option(help="Concentration of Dirichlet weights.")] = None,
              replacement: Annotated[bool | None, typer.Option("--replacement/--no-replacement", help="Whether one record can be drawn twice.")] = None,
              noise: Annotated[float | None, typer.Option(help="Noise on the mixed code, in its standard deviations.")] = None,
+             magnitude: Annotated[float | None, typer.Option(help="Shaped noise: of the earthquake; with --distance-km.")] = None,
+             distance_km: Annotated[float | None, typer.Option(help="Shaped noise: hypocentral distance [km].")] = None,
              seed: Seed = 0,
              overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False) -> None:
     """Make new records for stations: with a model of a run, or from a released file alone."""
@@ -58,16 +60,17 @@ def generate(station: Annotated[list[str], typer.Option(help="Station code; can 
                                                ("replacement", replacement), ("noise", noise)) if value is not None}
     generator, source = _generator(model, run, corpus, checkpoint, device, station, options)
     _batches(generator, batch)
+    order = _to_order(generator, magnitude, distance_km)
     stations = list(dict.fromkeys(_known_station(code, generator.stations, source) for code in station))
     targets = {into: stations} if into else {Path("generated") / (code if form == "corpus" else f"{code}-{form}"): [code] for code in stations}
     if form == "corpus":
         for folder in targets:
             corpora.check_free(folder, overwrite)          # before any work is done
     for folder, codes in targets.items():
-        ready = generator.sample(codes[0], n, seed)        # what cannot be made is said before anything is written
-        records = itertools.chain(ready, (record for code in codes[1:] for record in generator.sample(code, n, seed)))
+        ready = generator.sample(codes[0], n, seed, **order)        # what cannot be made is said before anything is written
+        records = itertools.chain(ready, (record for code in codes[1:] for record in generator.sample(code, n, seed, **order)))
         if form == "corpus":
-            settings = {"model": generator.name, "stations": codes, "seed": seed, "made by": source, **options}
+            settings = {"model": generator.name, "stations": codes, "seed": seed, "made by": source, **options, **order}
             count = len(corpora.write(records, folder, seed=seed, overwrite=overwrite, settings=settings))
         else:
             count = len(codes) * n if writers.write(records, folder, form, overwrite=overwrite) else 0
@@ -80,7 +83,7 @@ def _generator(model: str | None, run: Path | None, corpus: Path | None, checkpo
     from tng import runs
 
     if checkpoint is None:
-        model = model or "timesnet-gen"
+        model = model or _default_model(run, options)
         allowed = runs.GENERATORS if not options else [name for name in runs.TRAINED if name not in ("vae", "shaped-noise")]
         if model in runs.GENERATORS and model not in allowed and not (model in runs.NULLS and set(options) == {"records_to_mix"}):
             raise ValueError(f"--model {model} mixes no codes, so it takes no {', '.join(options)}")
@@ -93,6 +96,31 @@ def _generator(model: str | None, run: Path | None, corpus: Path | None, checkpo
         raise ValueError("--checkpoint names the whole generator: leave --run and --model out")
     records = None if corpus is None else Corpus.open(corpus)
     return load_released(checkpoint, records, device=_device(device), stations=stations, **options), checkpoint.name
+
+
+def _default_model(run: Path | None, options: dict) -> str:
+    """TimesNet-Gen of the run; where nothing has been trained yet, the shaped noise that comes with the library."""
+    from tng import runs
+
+    trained = (runs.runs_folder() / "quick" / "phase1.safetensors").exists()
+    if run is not None or trained or options:
+        return "timesnet-gen"
+    typer.echo("Nothing has been trained here: taking --model shaped-noise, which comes with the library (trained on synthetic records)", err=True)
+    return "shaped-noise"
+
+
+def _to_order(generator, magnitude: float | None, distance_km: float | None) -> dict:
+    """Magnitude and distance, for a generator that takes them."""
+    order = {name: value for name, value in (("magnitude", magnitude), ("distance_km", distance_km)) if value is not None}
+    if order and not isinstance(generator, _shaped_noise_class()):
+        raise ValueError(f"{generator.name} makes no records to order: leave --magnitude and --distance-km out, or take --model shaped-noise")
+    return order
+
+
+def _shaped_noise_class() -> type:
+    from tng.generators.shaped_noise import ShapedNoise
+
+    return ShapedNoise
 
 
 def _batches(generator, batch: int | None) -> None:

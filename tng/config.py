@@ -84,6 +84,7 @@ class Settings(BaseModel):
     shape_latent: int = Field(8, ge=1, description="numbers of a record that the envelope network chooses")
     shape_d_model: int = Field(24, ge=1, description="channels of the envelope network's TimesBlocks")
     shape_blocks: int = Field(2, ge=0, description="TimesBlocks of its encoder, and of its decoder; 0: linear")
+    shape_batch: int = Field(32, ge=1, description="records a step of the envelope network: it sees envelopes, which are small")
     shape_epochs: int = Field(40, ge=1, description="passes over the records of all stations")
     shape_learning_rate: float = Field(5e-3, gt=0, description="at the start; it ends at 0")
     physics: float = Field(0.0, ge=0, le=1, description="share of an omega-squared source and its path that the regression on magnitude and distance starts from")

@@ -17,6 +17,7 @@ from torch import Tensor
 from tng import arrivals
 from tng.config import Settings
 from tng.corpus import Corpus
+from tng.dealing import record_seeds
 from tng.descriptions import Description, describe
 from tng.envelopes import band_limits
 from tng.generators import shaped_noise
@@ -153,6 +154,8 @@ def phase0(corpus: Corpus, settings: Settings, rows, resume: Path | None = None)
     _check(measured, corpus)
     at = {int(row): i for i, row in enumerate(measured.rows)}
 
+    batches = settings.model_copy(update={"batch": settings.shape_batch})
+
     def first() -> EnvelopeNet:
         network = build(corpus, settings).to(dtype_of(settings))
         network.start_from(measured.known)
@@ -162,7 +165,7 @@ def phase0(corpus: Corpus, settings: Settings, rows, resume: Path | None = None)
         chosen = measured.known.take(torch.tensor([at[int(row)] for row in batch["rows"]]))
         return whittle(network, chosen.to(batch["x"]), batch["seeds"] if network.training else None).mean()
 
-    network, history = train(first, loss, CorpusBatches(corpus, measured.rows, settings), CorpusBatches(corpus, [], settings),
+    network, history = train(first, loss, Rows(corpus, measured.rows, batches), Rows(corpus, [], batches),
                              epochs=settings.shape_epochs, learning_rate=settings.shape_learning_rate, settings=settings, label="Phase 0, shaped noise",
                              resume=resume, about={"corpus": corpus.fingerprint, "rows": [int(row) for row in measured.rows]})
     network = network.cpu()
@@ -170,6 +173,13 @@ def phase0(corpus: Corpus, settings: Settings, rows, resume: Path | None = None)
     steady(network, law, measured, settings.seed)
     law = replace(learn_law(network, measured, settings.physics), steady=law.steady)     # w is another one now
     return network, history, law, measured
+
+
+class Rows(CorpusBatches):
+    """Batches of records that are measured already: without their waveforms."""
+
+    def read(self, rows: np.ndarray, epoch: int = 0) -> dict:
+        return {"x": torch.empty(len(rows), 0, dtype=self.dtype), "rows": rows, "seeds": record_seeds(self.seed, epoch, rows)}
 
 
 def _check(measured: Learned, corpus: Corpus) -> None:
