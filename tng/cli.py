@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from tng import __version__, cli_models, cli_train
+from tng import __version__, cli_adapt, cli_models, cli_train
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
                   help="Site-specific strong-motion generation: from records to a corpus, from a corpus to new records.")
@@ -226,6 +226,7 @@ def surrogate(into: Annotated[Path, typer.Option(help="Folder of the corpus.")],
 
 
 cli_models.add_to(app)                              # train, generate, release, import-checkpoint
+cli_adapt.add_to(app)
 
 
 @app.command()
