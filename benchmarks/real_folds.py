@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 from scipy import fft, signal
 
-from tng import bands, config, corpus, corpus_tools, remote, runs, sites, spectra, stochastic
+from tng import bands, config, corpus, corpus_tools, remote, runs, sites, stochastic
 from tng.generators import nulls, shaping
 from tng.ingest import ingest
 from tng.records import Record
@@ -43,7 +43,7 @@ SOFT_HZ, SOFT_TRAIN, SOFT_TEST = (0.4, 0.55, 0.75, 1.1, 1.7), (27, 11, 15, 22, 1
 SOFT_RATE_HZ, SOFT_S, SOFT_NOISE_CMPS2 = 25.0, 120.0, 0.02
 AGAINST_TRAINING = ("PGA", "sigma ln PGA", "EAS bias", "PSA bias", "nearest training", "mean PGA", "D5-95 against training", "sigma ln D5-95 against training")
 DATA = ("fold-0", "fold-1", "soft")
-NULLS = ("average", "unit-norm mix", "phase + envelope", "replay")
+NULLS = ("average", "phase + envelope", "replay")
 
 
 # --- records --------------------------------------------------------------------------------------------------------------
@@ -117,7 +117,7 @@ class Bench:
     def table(self, made: RecordSet | Judged, new: bool = True) -> pd.Series:
         """A number a measure: those of `tng.scoring.goals` at as many records as were trained on, and some of all records."""
         made = Judged.of(made, self.judge.grid)
-        return pd.concat([self.judge.of(made, new=new)["value"], pd.Series(self._of_all(made))])
+        return pd.concat([self.judge.of(made, new=new, slow=("nearest training", "C2ST"))["value"], pd.Series(self._of_all(made))])
 
     def _of_all(self, made: Judged) -> dict[str, float]:
         """Means over stations; ratios are geometric means."""
@@ -165,6 +165,13 @@ def tables(name: str, seed: int, work: Path) -> dict[str, pd.Series]:
     return found
 
 
+def soft_bands(work: Path) -> dict:
+    """What the soft sites' training records say of bands and windows, a row a site."""
+    data = corpus_of("soft", work)
+    report = bands.report(data, rows=data.select(split="train"))
+    return {"band [Hz]": report.attrs["band"], **report.drop(columns=["records", "told"]).round(3).to_dict("index")}
+
+
 def generated(what: str, bench: Bench, seed: int, folder: Path) -> RecordSet:
     if what == "shaped noise":
         settings = config.settings(seed=seed, stations=tuple(bench.stations), sampling_rate_hz=bench.rate_hz, window_s=bench.corpus.samples / bench.rate_hz)
@@ -186,18 +193,18 @@ def main() -> None:
     if unknown := [name for name in names if name not in DATA]:
         parser.error(f"no data {unknown[0]!r}: {config.nearest(unknown[0], DATA)}")
     warnings.simplefilter("ignore")                         # windows that miss the end of a large earthquake, flat curves with f0 at an edge
-    each = {(name, what, seed): values for name in names for seed in range(options.seeds) for what, values in tables(name, seed, options.work).items()}
+    each = {(name, what, seed): values for seed in range(options.seeds) for name in names for what, values in tables(name, seed, options.work).items()}
     found = pd.concat(each, names=["data", "generator", "seed"]).unstack("seed")
     found.columns = [f"seed {seed}" for seed in found.columns]
     found.insert(0, "value", found.mean(axis=1))
-    order = dict.fromkeys(key[:2] for key in each)
+    order = sorted(dict.fromkeys(key[:2] for key in each), key=lambda key: names.index(key[0]))
     found = pd.concat([found.loc[[key]].reindex(next(iter(each.values())).index, level=2) for key in order])
     print(found["value"].unstack("generator").round(3).to_string())
     options.into.parent.mkdir(parents=True, exist_ok=True)
     found.round(4).to_csv(options.into, lineterminator="\n")
     about = {"seeds": options.seeds, "data": names, "generated records": GENERATED, "band of the real records [Hz]": REAL_HZ,
              "seed of the folds": DEAL_SEED, "soft sites: f0 [Hz]": SOFT_HZ, "soft sites: training records": SOFT_TRAIN, "soft sites: held-out records": SOFT_TEST,
-             "HVSR of the published kind in": spectra.BAND_HZ, "settings of the networks": config.settings().model_dump(mode="json")}
+             **({"soft sites: bands": soft_bands(options.work)} if "soft" in names else {}), "settings of the networks": config.settings().model_dump(mode="json")}
     options.into.with_suffix(".json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
 
