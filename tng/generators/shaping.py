@@ -23,7 +23,7 @@ from tng.envelopes import band_limits
 from tng.generators import shaped_noise
 from tng.generators.envelope_net import EnvelopeNet, whittle
 from tng.generators.shaped_noise import ShapedNoise
-from tng.generators.source_and_path import KNOWN, Law, Layout, drivers_of, learn, numbers_of
+from tng.generators.source_and_path import KNOWN, LN_VS30, Law, Layout, drivers_of, learn, numbers_of
 from tng.generators.station import Nodes, Station, own_scatter, posterior, shrunk_fine
 from tng.processes import TrainingError, dtype_of
 from tng.training import CorpusBatches, train
@@ -251,10 +251,8 @@ def phase1(network: EnvelopeNet, law: Law, measured: Learned, vs30_mps: float | 
 
 def prior_of(law: Law, ln_vs30: Tensor) -> Tensor:
     """The numbers of a station of which nothing is known but, perhaps, Vs30."""
-    return law.prior[0] + (law.prior[1] * (ln_vs30 - LN_VS30) if bool(torch.isfinite(ln_vs30)) else 0)
-
-
-LN_VS30 = float(np.log(400.0))
+    mean, slope, usual = law.prior
+    return mean + usual + slope * (ln_vs30 - LN_VS30) if bool(torch.isfinite(ln_vs30)) else mean
 
 
 # --- steadying ---------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ stations differ are common to all stations; a station adds only its own mean, no
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 
 import torch
@@ -26,6 +27,7 @@ MANY_STATIONS = 8                   # from which on the differences of stations 
 OWN_DIAGONAL = 0.2                  # of the covariance between stations that is taken as independent: they are few
 STRESS_BAR, KAPPA_S = 100.0, 0.04   # of the physical spectrum
 POLARISATION = 6
+LN_VS30 = math.log(400.0)            # at which the prior of a station with known Vs30 stands
 
 
 class LawError(ValueError):
@@ -68,8 +70,8 @@ class Law:
         Of the drivers in training; squares do not grow beyond.
     scatter : (numbers, numbers)
         Covariance of records of a station, given the drivers.
-    prior : (2, numbers)
-        Mean station, and its change with ln Vs30.
+    prior : (3, numbers)
+        Mean station, its change with ln Vs30, and what a station of 400 m/s has more than the mean one.
     between : (numbers, numbers)
         Covariance of stations.
     fine : (3, 3, nodes)
@@ -163,7 +165,7 @@ def learn(numbers: Tensor, drivers: Tensor, station: Tensor, layout: Layout, w_v
     nothing = numbers.new_zeros(terms, numbers.shape[1])
     centre = drivers.mean(dim=0)
     law = Law(nothing, centre, drivers.amin(dim=0), drivers.amax(dim=0), (drivers - _means(drivers, station, count)[station]).std(dim=0),
-              nothing.new_zeros(numbers.shape[1], numbers.shape[1]), nothing[:2].clone(), nothing.new_zeros(numbers.shape[1], numbers.shape[1]),
+              nothing.new_zeros(numbers.shape[1], numbers.shape[1]), nothing.new_zeros(3, numbers.shape[1]), nothing.new_zeros(numbers.shape[1], numbers.shape[1]),
               fine, numbers.new_tensor(physics), torch.stack([torch.zeros(7), torch.ones(7)]).to(numbers))
     rest = numbers - law.effect(drivers, centres_hz)
     x = law.terms(drivers)
@@ -187,12 +189,13 @@ def _means(values: Tensor, station: Tensor, count: int) -> Tensor:
 def _differences(stations: Tensor, station: Tensor, scatter: Tensor, ln_vs30: Tensor) -> tuple[Tensor, Tensor]:
     """Mean station, its change with ln Vs30, and the covariance of stations; of few stations nothing is concluded (zero covariance)."""
     count = len(stations)
-    mean, slope = stations.mean(dim=0), torch.zeros_like(stations[0])
+    mean, slope, usual = stations.mean(dim=0), torch.zeros_like(stations[0]), torch.zeros_like(stations[0])
     given = torch.isfinite(ln_vs30)
     if int(given.sum()) >= MANY_STATIONS:
         x = ln_vs30[given] - ln_vs30[given].mean()
         slope = x @ (stations[given] - stations[given].mean(dim=0)) / (x @ x + 0.2)              # 0.2: as much as a few stations say
-    prior = torch.stack([mean, slope])
+        usual = stations[given].mean(dim=0) - mean + slope * (LN_VS30 - ln_vs30[given].mean())
+    prior = torch.stack([mean, slope, usual])
     if count < MANY_STATIONS:
         return prior, torch.zeros_like(scatter)
     away = stations - mean
