@@ -50,10 +50,10 @@ class EnvelopeNet(nn.Module):
 
         self.template = nn.Parameter(torch.zeros(self.shape), requires_grad=False)          # mean ln power, see `start_from`
         self.embedding = nn.Linear(channels + 1, d_model)
-        self.encoder, self.encoder_norm = stack(), nn.LayerNorm(d_model)
+        self.encoder, self.encoder_norm = stack(), nn.LayerNorm(d_model) if blocks else nn.Identity()
         self.summary = nn.Linear(d_model * CELLS, 2 * latent)
         self.seed = nn.Linear(latent + 2, d_model * CELLS)
-        self.decoder, self.decoder_norm = stack(), nn.LayerNorm(d_model)
+        self.decoder, self.decoder_norm = stack(), nn.LayerNorm(d_model) if blocks else nn.Identity()
         self.head = nn.Linear(d_model, channels)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
@@ -65,6 +65,12 @@ class EnvelopeNet(nn.Module):
             samples, rate_hz, low_hz, high_hz = (self.arguments[name] for name in ("samples", "rate_hz", "low_hz", "high_hz"))
             self.grids[kind] = Bands(samples, rate_hz, low_hz, high_hz, like), Cells(samples, rate_hz, like)
         return self.grids[kind]
+
+    def forward(self, known: Description, seeds: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean and ln variance of w, and ln power in cells of a w drawn from it by each record's seed, without seeds of its mean."""
+        mean, ln_variance = self.encode(known)
+        noise = torch.zeros_like(mean) if seeds is None else dealing.normal(seeds, mean.shape[1:], mean, stream=2)
+        return mean, ln_variance, self.decode(mean + noise * torch.exp(ln_variance / 2), known.onsets)
 
     def encode(self, known: Description) -> tuple[Tensor, Tensor]:
         """Mean and ln variance of the numbers w (B, latent); equation (13)."""
@@ -116,9 +122,7 @@ def whittle(network: EnvelopeNet, known: Description, seeds: Tensor | None = Non
     1953): the loss that is least where G is the power behind the record, not the record's own.  Ambient noise is part of G.  To that
     comes the divergence of w from its prior.
     """
-    mean, ln_variance = network.encode(known)
-    noise = torch.zeros_like(mean) if seeds is None else dealing.normal(seeds, mean.shape[1:], mean, stream=2)
-    ln_shape = network.decode(mean + noise * torch.exp(ln_variance / 2), known.onsets)
+    mean, ln_variance, ln_shape = network(known, seeds)                      # by a call, of which several processes know
     expected = torch.exp(ln_shape + network.levels(ln_shape, known)[..., None]) + torch.exp(known.ln_noise)[..., None]
     ratio = known.cells.clamp(min=1e-12) / expected
     bands, cells = network.grid(known.onsets)
