@@ -9,7 +9,7 @@ import torch
 from scipy import signal
 
 from command_line import tng
-from tng import checkpoints, config, corpus, spectra
+from tng import cards, checkpoints, config, corpus, spectra
 from tng.corpus import Corpus
 from tng.generators import GeneratorError, adapting, shaping
 from tng.generators.envelope_net import EnvelopeNet
@@ -71,7 +71,17 @@ def test_the_station_is_added_and_nothing_else_changes(model, tmp_path, monkeypa
     assert all(torch.equal(a, b) for a, b in zip(after.network.state_dict().values(), before.network.state_dict().values(), strict=True))
     assert f"NEW: {NEW} records, all with magnitude and distance" in text and "uncertain" not in text
     assert f"--checkpoint {tmp_path}/mine.safetensors --station NEW -n 50" in text
-    assert "NEW" in (tmp_path / "mine.md").read_text()
+    card = (tmp_path / "mine.md").read_text()
+    assert f"NEW was added by `tng adapt`, from {NEW} records of the corpus {Corpus.open(model / 'new').fingerprint}" in card and "Synthetic" not in card
+
+
+def test_the_card_tells_recorded_stations_from_the_synthetic_training(model):
+    info = checkpoints.read_about(model / "model.safetensors")
+    info |= {"corpus_about": {**info["corpus_about"], "synthetic": True}}
+    mine = {"records": 4, "corpus": "c", "synthetic": False}
+    for adapted, expected in (({}, False), ({"MINE": mine}, True), ({"MINE": {**mine, "synthetic": True}}, False)):
+        card = cards.text(model / "model.md", {**info, "adapted": adapted})
+        assert "**Synthetic.**" in card and ("Recorded are only those by which it was adapted to MINE." in card) == expected
 
 
 def test_its_numbers_are_those_of_phase_1_with_a_prior_as_wide_as_it_needs(model, tmp_path, monkeypatch, capsys):

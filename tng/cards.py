@@ -141,8 +141,10 @@ def _warning(info: Mapping) -> list[str]:
     about = info.get("corpus_about") or {}
     found = []
     if about.get("synthetic") is True:
+        but = _adapted(info, synthetic=False)
         found.append("> **Synthetic.** Every record it learned from was simulated; no earthquake was recorded. It says nothing about any real station, "
-                     "and a station called `…-like` is not the real one.")
+                     "and a station called `…-like` is not the real one." + (f" Recorded are only those by which it was adapted to {plain(_listed(but))}."
+                                                                              if but else ""))
     if _bank_about(info) and about.get("synthetic") is not True:
         found.append("> **This file holds records.** Its bank holds reconstructions of the records listed under Data, which can be read from it nearly "
                      "as they were recorded. Passing the file on is passing the records on, under their licences.")
@@ -177,7 +179,14 @@ def _stations(info: Mapping) -> str:
     valid, told = list(info.get("generates_for") or []), list(info.get("stations") or [])
     return (f"Valid for: {plain(_listed(valid))}. " if valid else "It was trained for no particular station. ") + (
         "The network is told the station." if told else "The network is not told the station; what is special of a station comes from the records that "
-        "are mixed." if _mixes(info) else "")
+        "are mixed." if _mixes(info) else "") + "".join(
+        f" {plain(code)} was added by `tng adapt`, from {about.get('records', 'unknown')} records of the corpus {plain(about.get('corpus', 'unknown'))}."
+        for code, about in (info.get("adapted") or {}).items())
+
+
+def _adapted(info: Mapping, synthetic: bool) -> list[str]:
+    """Stations that were added after the training, by synthetic or by recorded records."""
+    return [code for code, about in (info.get("adapted") or {}).items() if about.get("synthetic") is synthetic]
 
 
 def _limits(info: Mapping) -> list[str]:
