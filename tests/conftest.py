@@ -25,3 +25,15 @@ def seeded():
     with torch.random.fork_rng():
         torch.manual_seed(0)
         yield
+
+
+@pytest.fixture(scope="session")
+def shaped(tmp_path_factory: pytest.TempPathFactory):
+    """Shaped noise that a run has trained on a small corpus: the run and what its training gave.  Not to be changed."""
+    from shaped_corpus import run_of, write_corpus
+    from tng import trainings
+
+    folder = tmp_path_factory.mktemp("shaped") / "run"
+    write_corpus(folder / "corpus")
+    run = run_of(folder)
+    return run, trainings.carry_out("shaped-noise", run)
