@@ -9,7 +9,7 @@ PYTHON  ?= python3
 JOBS    ?= 2
 BENCH   ?= $(filter-out benchmarks/seeds.py benchmarks/power.py benchmarks/calibrate_sites.py,$(sort $(wildcard benchmarks/[!_]*.py)))
 
-NOTEBOOKS := 01_data 02_phase0 03_phase1 04_zero_shot 05_vae_baseline 06_hvsr_f0_ncc 07_your_own_records 08_what_the_score_sees 09_engineering_report architecture openeew published_generator
+NOTEBOOKS := 01_data 02_phase0 03_phase1 04_zero_shot 05_vae_baseline 06_hvsr_f0_ncc 07_your_own_records 08_what_the_score_sees 09_engineering_report 10_beyond_the_average architecture openeew published_generator
 BIN       := .venv/bin
 RUNS      := $(if $(TNG_RUNS),$(TNG_RUNS),runs)
 EXECUTED  := $(RUNS)/$(PROFILE)/executed
@@ -41,6 +41,7 @@ $(eval $(call after,04_zero_shot,01_data 02_phase0 03_phase1))
 $(eval $(call after,05_vae_baseline,01_data))
 $(eval $(call after,06_hvsr_f0_ncc,01_data 03_phase1 04_zero_shot 05_vae_baseline))
 $(eval $(call after,09_engineering_report,01_data 03_phase1 04_zero_shot 05_vae_baseline))
+$(eval $(call after,10_beyond_the_average,01_data))
 $(eval $(call after,published_generator,01_data 03_phase1))
 
 $(HTML)/index.html: $(NOTEBOOKS:%=$(EXECUTED)/%.ipynb) $(PROSE)
