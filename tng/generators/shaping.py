@@ -106,7 +106,8 @@ class Learnings:
     stations: dict[str, Station]
 
     def tensors(self) -> dict[str, Tensor]:
-        return self.law.tensors() | {name: value for i, one in enumerate(self.stations.values()) for name, value in one.tensors(i).items()}
+        everything = self.law.tensors() | {name: value for i, one in enumerate(self.stations.values()) for name, value in one.tensors(i).items()}
+        return {name: value.contiguous() for name, value in everything.items()}          # as they come back from a file, to the last bit
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], codes: Sequence[str]) -> Learnings:
@@ -149,6 +150,8 @@ def phase0(corpus: Corpus, settings: Settings, rows, resume: Path | None = None)
     TrainingError
         For stations with too few records.
     """
+    if len(rows) == 0:
+        raise TrainingError(f"{corpus.folder}: no station has {FEWEST} training records; check the corpus' stations and its split, or add records")
     with torch.random.fork_rng(devices=[]):
         measured = measure(build(corpus, settings).to(dtype_of(settings)), corpus, rows)
     _check(measured, corpus)
@@ -183,8 +186,6 @@ class Rows(CorpusBatches):
 
 
 def _check(measured: Learned, corpus: Corpus) -> None:
-    if len(measured.rows) == 0:
-        raise TrainingError(f"{corpus.folder}: no training records; check the corpus' stations and its split")
     counts = torch.bincount(measured.station, minlength=len(measured.codes))
     if few := [f"{code} ({n})" for code, n in zip(measured.codes, counts.tolist()) if n < FEWEST]:
         raise TrainingError(f"{corpus.folder}: {', '.join(few[:5])} has fewer than {FEWEST} training records; leave such stations out, or add records")
