@@ -26,6 +26,7 @@ REACH = 9.0                   # durations after S: where the last cell ends
 GROWTH = 1.8                  # cells after S end at (k / S_CELLS)^GROWTH of it
 ONSET_S = 0.06                # in which a wave rises
 TAIL = 6                      # cells whose decay goes on beyond the last one
+LEAST_DECAY = 0.3             # of ln power
 LEAST_INSIDE = 0.7            # of a cell, in the window, for its power to count
 
 
@@ -155,16 +156,18 @@ class Cells:
     def amplitude(self, ln_power: Tensor, onsets: Tensor) -> Tensor:
         """Envelopes (B, bands, 3, T) from ln power in cells: zero before P, a step at S, straight lines in ln power between.
 
-        Beyond the last cell the coda goes on as it decayed in the last quarter of the cells; it never grows.
+        Beyond the last cell the coda goes on as it decayed in the last quarter of the cells, in all bands alike and at least
+        `LEAST_DECAY` a duration.
         """
         edges = self.edges(onsets)
         middle = (edges[:, 1:] + edges[:, :-1]) / 2
         time_s = self.time_s.expand(len(onsets), -1)
         before = _between(time_s, middle[:, :P_CELLS], ln_power[..., :P_CELLS])
         end = middle[:, -1:]
-        slope = ((ln_power[..., -1] - ln_power[..., -TAIL]) / (end - middle[:, -TAIL, None])[..., None]).clamp(max=0)        # (B, bands, 3)
+        fallen = (ln_power[..., -1] - ln_power[..., -TAIL]).mean(dim=(1, 2))[:, None]                # single bands say too little
+        slope = torch.minimum(fallen / (end - middle[:, -TAIL, None]), -LEAST_DECAY / onsets[:, 2, None])
         after = (_between(time_s, middle[:, P_CELLS:], ln_power[..., P_CELLS:])
-                 + slope[..., None] * (time_s - end).clamp(min=0)[:, None, None])
+                 + (slope * (time_s - end).clamp(min=0))[:, None, None])
         p, s = onsets[:, 0, None], onsets[:, 1, None]
         risen = ((time_s - p) / ONSET_S).clamp(0, 1)
         return torch.exp(torch.where((time_s >= s)[:, None, None], after, before) / 2) * risen[:, None, None]

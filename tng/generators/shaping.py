@@ -6,6 +6,7 @@ gives a station its few numbers (:mod:`tng.generators.station`) from as many rec
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +30,7 @@ from tng.processes import TrainingError, dtype_of
 from tng.training import CorpusBatches, train
 
 FEWEST = 3                   # records of a station
+LEAST_STEPS = 400            # of a training: few records are gone through more often
 ROUNDS, STEADYING = 3, 400   # of steadying, and records for each
 STEP = 0.8                   # of what is found missing that a round makes up for
 MOST_GAIN = 1.6              # of polarisation
@@ -158,6 +160,7 @@ def phase0(corpus: Corpus, settings: Settings, rows, resume: Path | None = None)
     at = {int(row): i for i, row in enumerate(measured.rows)}
 
     batches = settings.model_copy(update={"batch": settings.shape_batch})
+    epochs = max(settings.shape_epochs, math.ceil(LEAST_STEPS / math.ceil(len(measured.rows) / settings.shape_batch)))
 
     def first() -> EnvelopeNet:
         network = build(corpus, settings).to(dtype_of(settings))
@@ -169,7 +172,7 @@ def phase0(corpus: Corpus, settings: Settings, rows, resume: Path | None = None)
         return whittle(network, chosen.to(batch["x"]), batch["seeds"] if network.training else None).mean()
 
     network, history = train(first, loss, Rows(corpus, measured.rows, batches), Rows(corpus, [], batches),
-                             epochs=settings.shape_epochs, learning_rate=settings.shape_learning_rate, settings=settings, label="Phase 0, shaped noise",
+                             epochs=epochs, learning_rate=settings.shape_learning_rate, settings=settings, label="Phase 0, shaped noise",
                              resume=resume, about={"corpus": corpus.fingerprint, "rows": [int(row) for row in measured.rows]})
     network = network.cpu()
     law = learn_law(network, measured, settings.physics)
