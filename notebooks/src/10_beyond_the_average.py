@@ -295,7 +295,7 @@ table = marked.unstack("generator").loc[shown, everyone]
 met = (study["verdict"] == "met").unstack("generator").loc[shown, everyone].sum()
 pd.concat([table, met.map(lambda n: f"{n} of {len(shown)}").rename("goals met").to_frame().T]).rename_axis("mean over data seeds")
 
-# %% mystnb={"figure": {"caption": "Means over five data seeds with 95 % intervals. Filled: goal met; hollow: missed. Grey: the floor, recorded against recorded. \u00d7, + and * mark generators whose marker cannot be filled; the table has their verdicts.", "name": "fig-beyond-goals"}, "image": {"alt": "Twelve panels of goals, eight generators in rows each, with intervals and a grey floor."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Means over data seeds with 95 % intervals. Filled: goal met; hollow: missed (the \u00d7 of the replay has no inside; see the table). Grey: the floor, recorded against recorded.", "name": "fig-beyond-goals"}, "image": {"alt": "Twelve panels of goals, eight generators in rows each, with intervals and a grey floor."}} tags=["hide-input"]
 panels = ["HVSR rms", "NCC 2Sx2S", "JS", "sigma ln HVSR", "PGA", "sigma ln PGA", "D5-95", "EAS bias", "nearest training", "coverage", "C2ST", "V/H after S"]
 figures.goal_panels(study, panels, generators=[name for name in everyone if name != goals.FLOOR])
 plt.show()

@@ -32,7 +32,7 @@ def plot_goal(study: pd.DataFrame, measure: str, ax: Axes, *, generators: Sequen
         row = rows.loc[name]
         met = row["verdict"] == "met"
         ax.plot([row["low"], row["high"]], [height, height], color=colour(name), lw=1.2)
-        ax.plot(row["value"], height, marker=marker(name), ms=6, color=colour(name), mfc=colour(name) if met or marker(name) in "x+*" else "white",
+        ax.plot(row["value"], height, marker=marker(name), ms=6, color=colour(name), mfc=colour(name) if met or marker(name) in "x+" else "white",
                 ls="none", label=name)
     ax.set_yticks(range(len(generators)), list(reversed(list(generators))))
     ax.set_ylim(-0.6, len(generators) - 0.4)
