@@ -50,3 +50,10 @@ def write_corpus(folder: Path, stations: str = "ABCD", records: int = 16, **how)
 def run_of(folder: Path, **changes) -> runs.Run:
     """A run beside its corpus, which is to be in folder/corpus."""
     return runs.Run("quick", folder, folder / "corpus", config.settings(**{**SMALL, **changes}), own_corpus=True)
+
+
+def few_steps(monkeypatch) -> None:
+    """Train as short as the settings say, however few records there are."""
+    from tng.generators import shaping
+
+    monkeypatch.setattr(shaping, "LEAST_STEPS", 1, raising=False)

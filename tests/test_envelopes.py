@@ -218,7 +218,9 @@ def test_envelopes_are_zero_before_p_and_step_at_s(samples, rate_hz):
     assert float(envelope[..., :p].max()) == 0
     risen = p + int(math.ceil(ONSET_S * rate_hz)) + 1
     torch.testing.assert_close(envelope[..., risen:s], torch.ones_like(envelope[..., risen:s]))
-    torch.testing.assert_close(envelope[..., s:], torch.full_like(envelope[..., s:], math.e**2))
+    end = s + int(0.9 * REACH * 0.03 * samples)                                       # the last cell; then the coda decays
+    assert end < samples
+    torch.testing.assert_close(envelope[..., s:end], torch.full_like(envelope[..., s:end], math.e**2))
 
 
 def test_envelopes_are_straight_in_ln_power():
@@ -236,7 +238,7 @@ def test_the_coda_does_not_grow_beyond_the_last_cell():
     cells, onsets = Cells(3000, 50.0, LIKE), torch.tensor([[10.0, 14.0, 3.0]], dtype=torch.float64)
     rising = torch.linspace(0, 3, CELLS, dtype=torch.float64).expand(1, 1, 3, -1)
     late = torch.log(cells.amplitude(rising, onsets))[..., cells.time_s > 14 + REACH * 3] * 2
-    torch.testing.assert_close(late, torch.full_like(late, 3.0))
+    assert late.shape[-1] > 500 and (late <= 3.0 + 1e-9).all() and (late.diff(dim=-1) <= 1e-9).all()
 
 
 def test_pieces_sum_to_the_record():
