@@ -193,12 +193,10 @@ def main() -> None:
     if unknown := [name for name in names if name not in DATA]:
         parser.error(f"no data {unknown[0]!r}: {config.nearest(unknown[0], DATA)}")
     warnings.simplefilter("ignore")                         # windows that miss the end of a large earthquake, flat curves with f0 at an edge
-    each = {(name, what, seed): values for seed in range(options.seeds) for name in names for what, values in tables(name, seed, options.work).items()}
-    found = pd.concat(each, names=["data", "generator", "seed"]).unstack("seed")
-    found.columns = [f"seed {seed}" for seed in found.columns]
+    each = [pd.concat({(name, what): values for name in names for what, values in tables(name, seed, options.work).items()},
+                      names=["data", "generator", "measure"]) for seed in range(options.seeds)]
+    found = pd.concat(each, axis=1, keys=[f"seed {seed}" for seed in range(options.seeds)])
     found.insert(0, "value", found.mean(axis=1))
-    order = sorted(dict.fromkeys(key[:2] for key in each), key=lambda key: names.index(key[0]))
-    found = pd.concat([found.loc[[key]].reindex(next(iter(each.values())).index, level=2) for key in order])
     print(found["value"].unstack("generator").round(3).to_string())
     options.into.parent.mkdir(parents=True, exist_ok=True)
     found.round(4).to_csv(options.into, lineterminator="\n")
