@@ -9,7 +9,7 @@ PYTHON  ?= python3
 JOBS    ?= 2
 BENCH   ?= $(filter-out benchmarks/seeds.py benchmarks/power.py benchmarks/calibrate_sites.py,$(sort $(wildcard benchmarks/[!_]*.py)))
 
-NOTEBOOKS := 01_data 02_phase0 03_phase1 04_zero_shot 05_vae_baseline 06_hvsr_f0_ncc 07_your_own_records 08_what_the_score_sees 09_engineering_report 10_beyond_the_average architecture openeew published_generator
+NOTEBOOKS := 01_data 02_phase0 03_phase1 04_zero_shot 05_vae_baseline 06_hvsr_f0_ncc 07_your_own_records 08_what_the_score_sees 09_engineering_report 10_beyond_the_average 12_real_records architecture openeew published_generator
 BIN       := .venv/bin
 RUNS      := $(if $(TNG_RUNS),$(TNG_RUNS),runs)
 EXECUTED  := $(RUNS)/$(PROFILE)/executed
