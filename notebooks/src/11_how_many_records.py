@@ -222,7 +222,7 @@ for n in about["records"]:
 # **With your own records:**
 #
 # ```bash
-# tng ingest downloads/ --into corpora/mine --sampling-rate-hz 50 --window-s 60
+# tng ingest downloads/ --into corpora/mine
 # tng adapt --corpus corpora/mine --station 4628 --into mine.safetensors
 # tng generate --checkpoint mine.safetensors --station 4628 -n 50 --into new
 # ```
