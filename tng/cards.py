@@ -177,7 +177,9 @@ def _bank(info: Mapping) -> list[str]:
 
 def _stations(info: Mapping) -> str:
     valid, told = list(info.get("generates_for") or []), list(info.get("stations") or [])
+    shaped = info.get("network") == "EnvelopeNet"
     return (f"Valid for: {plain(_listed(valid))}. " if valid else "It was trained for no particular station. ") + (
+        f"Its network knows of no station: each of {len(told)} has numbers of its own, and `tng adapt` adds more." if shaped else
         "The network is told the station." if told else "The network is not told the station; what is special of a station comes from the records that "
         "are mixed." if _mixes(info) else "") + "".join(
         f" {plain(code)} was added by `tng adapt`, from {about.get('records', 'unknown')} records of the corpus {plain(about.get('corpus', 'unknown'))}."
@@ -192,8 +194,12 @@ def _adapted(info: Mapping, synthetic: bool) -> list[str]:
 def _limits(info: Mapping) -> list[str]:
     k = _mixing(info).get("records_to_mix")
     found = ["Design, and hazard or risk assessment: nothing here was validated for either.",
+             "Other stations than those above. `tng adapt` adds a station from a few of its records." if info.get("network") == "EnvelopeNet" else
              "Other stations than those above, and magnitudes or distances beyond those of the records: it knows of neither.",
              "Taking its records for recorded earthquakes: every one of them is generated and says so in its metadata; keep it that way."]
+    if info.get("network") == "EnvelopeNet":
+        found.append("Magnitudes and distances beyond those of the records: there it goes on with straight lines. What noise cannot do: surface waves, pulses "
+                     "of near faults, nonlinear soil.")
     if _mixes(info) and _mixing(info).get("mixing", "uniform") != "unit-norm":
         factor = f", about {1 / math.sqrt(k):.2f} for k = {k}" if k else ""
         found.append(f"Amplitudes and durations: an average of k records that have little in common is weaker than they are by 1/√k{factor}, and longer, "

@@ -88,7 +88,9 @@ def _generator(model: str | None, run: Path | None, corpus: Path | None, checkpo
         if model in runs.GENERATORS and model not in allowed and not (model in runs.NULLS and set(options) == {"records_to_mix"}):
             raise ValueError(f"--model {model} mixes no codes, so it takes no {', '.join(options)}")
         where = {"device": _device(device)} if model in runs.TRAINED else {}
-        return runs.load_generator(model, run, corpus, **where, **options), f"{model} of {short((run or runs.runs_folder() / 'quick').resolve())}"
+        folder = (run or runs.runs_folder() / "quick").resolve()
+        bundled = model == "shaped-noise" and not (folder / "shaped-noise.safetensors").exists()
+        return runs.load_generator(model, run, corpus, **where, **options), f"{model} {'of the library' if bundled else f'of {short(folder)}'}"
     from tng.corpus import Corpus
     from tng.released import load_released
 
