@@ -165,7 +165,8 @@ with runs.if_available():
     for number in FOLDS:
         judge, sets = judged(number)
         each = {name: judge.of(sets[name], new=name not in ("held-out", "training"), slow=("nearest training", "C2ST"))["value"] for name in sets}
-        each["floor"] = each.pop("training").where(~each["training"].index.isin(training), each.pop("held-out"))
+        known, unseen = each.pop("training"), each.pop("held-out")
+        each["floor"] = known.where(~known.index.isin(training), unseen)
         tables.append(pd.DataFrame(each)[["floor", "shaped noise", "average", "phase + envelope", "replay"]])
     display((sum(tables) / len(tables)).loc[shown].round(2))
 
