@@ -7,9 +7,11 @@
 PROFILE ?= quick
 PYTHON  ?= python3
 JOBS    ?= 2
-BENCH   ?= $(filter-out benchmarks/seeds.py benchmarks/power.py benchmarks/calibrate_sites.py,$(sort $(wildcard benchmarks/[!_]*.py)))
+# Studies of many minutes, whose results are kept in book/results, and makers of files that come with the library
+STUDIES := $(addprefix benchmarks/,seeds.py power.py generators.py ablation.py few_records.py real_folds.py calibrate_sites.py bundle.py)
+BENCH   ?= $(filter-out $(STUDIES),$(sort $(wildcard benchmarks/[!_]*.py)))
 
-NOTEBOOKS := 01_data 02_phase0 03_phase1 04_zero_shot 05_vae_baseline 06_hvsr_f0_ncc 07_your_own_records 08_what_the_score_sees 09_engineering_report 10_beyond_the_average 12_real_records architecture openeew published_generator
+NOTEBOOKS := 01_data 02_phase0 03_phase1 04_zero_shot 05_vae_baseline 06_hvsr_f0_ncc 07_your_own_records 08_what_the_score_sees 09_engineering_report 10_beyond_the_average 11_how_many_records 12_real_records architecture openeew published_generator
 BIN       := .venv/bin
 RUNS      := $(if $(TNG_RUNS),$(TNG_RUNS),runs)
 EXECUTED  := $(RUNS)/$(PROFILE)/executed
@@ -42,6 +44,7 @@ $(eval $(call after,05_vae_baseline,01_data))
 $(eval $(call after,06_hvsr_f0_ncc,01_data 03_phase1 04_zero_shot 05_vae_baseline))
 $(eval $(call after,09_engineering_report,01_data 03_phase1 04_zero_shot 05_vae_baseline))
 $(eval $(call after,10_beyond_the_average,01_data))
+$(eval $(call after,11_how_many_records,01_data))
 $(eval $(call after,published_generator,01_data 03_phase1))
 
 $(HTML)/index.html: $(NOTEBOOKS:%=$(EXECUTED)/%.ipynb) $(PROSE)
