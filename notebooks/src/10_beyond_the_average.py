@@ -305,7 +305,7 @@ plt.show()
 # %% [markdown]
 # TimesNet-Gen and the two averages meet hardly any goal: their records are too weak, too alike and too long, and a forest tells them from recorded ones nearly always. Two baselines do better because they start from *one* recorded record: the replay
 # copies it, and *phase + envelope* gives its three components one envelope, so that its P wave is no longer vertical (*V/H before S*). The floor itself misses two goals: the mean spectra of fresh earthquakes differ more from the training records' than those of a generator may that has learned from them.
-# Shaped noise starts from no record, and *nearest training* at the floor says that its records are as new as recorded ones are. It meets as many goals as the replay and more than any generator that makes new records, and is the one that a forest finds hardest to tell from recorded ones (*C2ST*), though still easier than other recorded ones. Its HVSR is as far from that of the held-out records as the replay's: 60 training records do not say more of a station.
+# Shaped noise starts from no record, and *nearest training* at the floor says that its records are as new as recorded ones are. It meets more goals than any other generator here, and is the one that a forest finds hardest to tell from recorded ones (*C2ST*), though still easier than other recorded ones. Its HVSR is as far from that of the held-out records as the replay's: 60 training records do not say more of a station.
 # Its PGA is a little too high, and its durations scatter a little too little.
 #
 # ## What do the parts earn?
@@ -412,7 +412,7 @@ axes[0].set_ylabel("ln (generated / recorded) PGA")
 plt.show()
 
 # %% [markdown]
-# Both make earthquakes that are stronger than the training ones too strong; physics helps, but what is fitted beside it is extrapolated too, from a range of one magnitude. Magnitudes well outside the training range should not be asked for.
+# A regression alone makes earthquakes that are stronger than the training ones too strong: it goes on with what a range of one magnitude has taught it. From physics, to which the records may then add little, they come out nearer. Magnitudes well outside the training range should not be asked for.
 #
 # ## Another station's earthquakes
 #

@@ -141,7 +141,7 @@ with runs.if_available():
             figures.plot_traces(sets[name].of_station(code).records.data[0], RATE_HZ, ax, name=name, title=f"{code}: {name}")
     plt.show()
 
-# %% mystnb={"figure": {"caption": "Median HVSR of each sensor in the first fold: the held-out earthquakes with their 16\u201384 % band, the training records, and what the generators made of the latter. Real data: Grillo / OpenEEW, CC BY-SA 4.0.", "name": "fig-real-hvsr"}, "image": {"alt": "Seven panels of H/V against frequency, with held-out, training, shaped noise and average curves."}} tags=["hide-input", "needs-openeew"]
+# %% mystnb={"figure": {"caption": "Median HVSR of each sensor in the first fold: the held-out earthquakes with their 16\u201384 % band, the training records, and what the generators made of the latter. Real data: Grillo / OpenEEW, CC BY-SA 4.0.", "name": "fig-folds-hvsr"}, "image": {"alt": "Seven panels of H/V against frequency, with held-out, training, shaped noise and average curves."}} tags=["hide-input", "needs-openeew"]
 with runs.if_available():
     judge, sets = judged(0)
     figure, axes = figures.grid(len(judge.stations), 4, width=11, height=2.5, sharey=True)

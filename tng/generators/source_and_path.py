@@ -23,6 +23,7 @@ DRIVERS = ("magnitude", "ln_distance_km")
 STRENGTH = ("strength",)            # drives the record where magnitude or distance is not known
 KNOWN = 0.9                         # of the records must have both, for these to drive
 RIDGE = 1e-2                        # on standardised drivers, in records
+STIFF = 1e3                         # the same where physics says most: what few strong records add to it must not run away beyond them
 MANY_STATIONS = 8                   # from which on the differences of stations say something of a new one
 OWN_DIAGONAL = 0.2                  # of the covariance between stations that is taken as independent: they are few
 STRESS_BAR, KAPPA_S = 100.0, 0.04   # of the physical spectrum
@@ -171,7 +172,7 @@ def learn(numbers: Tensor, drivers: Tensor, station: Tensor, layout: Layout, w_v
     x = law.terms(drivers)
     centred, y = x - _means(x, station, count)[station], rest - _means(rest, station, count)[station]
     size = centred.std(dim=0)
-    gram = centred.T @ centred + torch.diag(RIDGE * size**2 + 1e-12)
+    gram = centred.T @ centred + torch.diag((RIDGE + STIFF * physics) * size**2 + 1e-12)
     law.regression = torch.linalg.solve(gram, centred.T @ y)
     scatter = y - centred @ law.regression
     law.scatter = scatter.T @ scatter / max(1, len(y) - count - terms)
