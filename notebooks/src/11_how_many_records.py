@@ -168,6 +168,7 @@ for n in counts:
 print(f"{station}, held-out records: f0 {spectra.CURVE_HZ[held_out.median_curve.argmax()]:.2f} Hz")
 pd.DataFrame.from_dict(rows, orient="index").rename_axis("records used")
 
+
 # %% [markdown]
 # ## What is borrowed from other stations
 #
