@@ -137,6 +137,7 @@ for name, label in (("filter", "Station's spectrum [cm/s]"), ("power", "Root of 
 axes["filter"].legend()
 plt.show()
 
+
 # %% [markdown]
 # ## What the network has learned
 #
@@ -355,6 +356,7 @@ for ax in axes:
     ax.set_xticks([10, 20, 50, 100])
 axes[0].legend()
 plt.show()
+
 
 # %% [markdown]
 # Does it follow magnitude and distance? Slopes of ln (generated / recorded) over the pairs of all stations, with 95 % intervals by earthquake. *trend* is whether zero lies outside.
