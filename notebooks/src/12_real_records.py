@@ -108,7 +108,7 @@ def of_both(measure):
 # ## Bands and windows that follow the records
 #
 # Nothing of the generator is tied to 1–20 Hz: its bands and the nodes of a station's filter reach from ten periods in a window to 0.42 of the sampling rate, so here from 0.17 to 13 Hz. The band of the *score* is a
-# matter of the records too ({py:func}`tng.bands.site_band`). The first table asks the real records: between which frequencies they stand above their noise, where the median H/V peaks in that band and in the
+# matter of the records too (`tng.bands.site_band`). The first table asks the real records: between which frequencies they stand above their noise, where the median H/V peaks in that band and in the
 # paper's 1–20 Hz, whether that is at an *edge*, which means no peak, and what share of the shaking the windows hold.
 
 # %% tags=["needs-openeew"]
@@ -154,7 +154,7 @@ with runs.if_available():
     plt.show()
 
 # %% [markdown]
-# The goals of {py:mod}`tng.scoring.goals`, mean of the two folds; subsets of as many generated records as there are training records. The *floor* is what the training records themselves reach against the held-out ones, and, for what is
+# The goals of `tng.scoring.goals`, mean of the two folds; subsets of as many generated records as there are training records. The *floor* is what the training records themselves reach against the held-out ones, and, for what is
 # taken against the training records (PGA, spectra, the nearest training record), what the held-out ones reach: two halves of ten real earthquakes differ by this much.
 
 # %% tags=["needs-openeew"]
@@ -187,7 +187,7 @@ with runs.if_available():
 # %% [markdown]
 # ## Codas that ring, horizontals that agree, noise that stays weak
 #
-# Three more things that no smoothed spectrum sees ({py:mod}`tng.scoring.structure`):
+# Three more things that no smoothed spectrum sees (`tng.scoring.structure`):
 #
 # * **Ringing**: mean size of the autocorrelation of the horizontals 5 to 15 s later. White noise of this length has 0.02; a resonance that is damped little has far more.
 # * **Lines**: correlation of $|E(f)|$ and $|N(f)|$ from one Fourier line to the next, without the smooth shape of the spectra. Two independent horizontals have 0; a polarised wave has more.
