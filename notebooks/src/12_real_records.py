@@ -206,9 +206,9 @@ with runs.if_available():
                           "hiss, weak records": {name: value[0] for name, value in thirds.items()}}).round(3))
 
 # %% [markdown]
-# ## The study: three seeds, two folds, five soft sites
+# ## The study: two folds, five soft sites
 #
-# `python benchmarks/real_folds.py` does this with three seeds of network and draws, on both folds and on the soft sites, and writes `book/results/real_folds.csv`.
+# `python benchmarks/real_folds.py --seeds 1` does this with one seed of network and draws, on both folds and on the soft sites, and writes `book/results/real_folds.csv`; with more seeds it takes some ten minutes each.
 
 # %%
 study = pd.read_csv(runs.results("real_folds.csv"), index_col=["data", "generator", "measure"])
