@@ -128,7 +128,9 @@ def test_every_model_of_a_run_generates(data, phase0, phase1, vae_network, tmp_p
                                     ("vae", vae_network, STATIONS)):
         save_checkpoint(tmp_path / name, network, settings(), stations=stations, generates_for=STATIONS, corpus=data,
                         history=phase0[1])
-    for model in runs.GENERATORS:
+    with pytest.raises(runs.RunError, match="10_beyond_the_average"):                    # not trained here, and the library's is not of this run
+        runs.load_generator("shaped-noise", tmp_path)
+    for model in (name for name in runs.GENERATORS if name != "shaped-noise"):
         generator = runs.load_generator(model, tmp_path)
         records = generator.sample("A", 2, seed=0)
         assert len(records) == 2 and records[0].data.shape == (3, SAMPLES)

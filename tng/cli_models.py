@@ -89,7 +89,7 @@ def _generator(model: str | None, run: Path | None, corpus: Path | None, checkpo
             raise ValueError(f"--model {model} mixes no codes, so it takes no {', '.join(options)}")
         where = {"device": _device(device)} if model in runs.TRAINED else {}
         folder = (run or runs.runs_folder() / "quick").resolve()
-        bundled = model == "shaped-noise" and not (folder / "shaped-noise.safetensors").exists()
+        bundled = model == "shaped-noise" and run is None and not (folder / "shaped-noise.safetensors").exists()
         return runs.load_generator(model, run, corpus, **where, **options), f"{model} {'of the library' if bundled else f'of {short(folder)}'}"
     from tng.corpus import Corpus
     from tng.released import load_released

@@ -312,6 +312,10 @@ def load_generator(model: str, folder: Path | None = None, corpus_folder: Path |
 
     if model not in GENERATORS:
         raise RunError(f"unknown model {model!r}: {config.nearest(model, GENERATORS)}")
+    if model == "shaped-noise" and folder is None and not (runs_folder() / "quick" / "shaped-noise.safetensors").exists():
+        from tng.released import shaped_noise
+
+        return shaped_noise(bundled("shaped_noise"), options.pop("device", "cpu"))
     folder = Path(folder or runs_folder() / "quick").resolve()
     profile = folder.name if folder.name in config.PROFILES else "quick"
     run = Run(profile, folder, Path(corpus_folder or folder / "corpus").resolve(), config.settings(), own_corpus=bool(corpus_folder))
@@ -332,8 +336,8 @@ def _trained_generator(model: str, run: Run, options: dict):
     if model == "shaped-noise":
         from tng.released import shaped_noise
 
-        there = run.folder / f"{checkpoint}.safetensors"
-        return shaped_noise(there if there.exists() else bundled("shaped_noise"), options.pop("device", "cpu"))
+        run.need(checkpoint)
+        return shaped_noise(run.folder / f"{checkpoint}.safetensors", options.pop("device", "cpu"))
     network, info, _ = load_checkpoint(run.need(checkpoint), SpectrogramVAE if model == "vae" else TimesNetGen)
     network.to(options.pop("device", "cpu"))
     if model == "vae":
