@@ -102,7 +102,7 @@ def of_corpus(corpus: Corpus, rows: Sequence[int] | np.ndarray | None = None, *,
     rows = np.arange(len(corpus)) if rows is None else np.asarray(rows)
     table, rate_hz = corpus.metadata, corpus.sampling_rate_hz
     distance_km = distances_km(table)
-    p_s, s_s = (_column(table, f"trace_{phase}_arrival_sample") / rate_hz if stated else np.full(len(table), np.nan) for phase in "ps")
+    p_s, s_s = (column(table, f"trace_{phase}_arrival_sample") / rate_hz if stated else np.full(len(table), np.nan) for phase in "ps")
     found = []
     for some, block in corpus.batches(rows, BATCH):
         found += [(int(row), *arrivals(data, rate_hz, p_s=p_s[row], s_s=s_s[row], distance_km=distance_km[row]))
@@ -112,13 +112,14 @@ def of_corpus(corpus: Corpus, rows: Sequence[int] | np.ndarray | None = None, *,
 
 def distances_km(table: pd.DataFrame) -> np.ndarray:
     """Hypocentral distance of every row of metadata [km]; from the epicentral one where that is all; NaN where unknown."""
-    depth_km = _column(table, "source_depth_km")
+    depth_km = column(table, "source_depth_km")
     depth_km = np.where(depth_km >= 0, depth_km, USUAL_DEPTH_KM)
-    hypocentral = _column(table, "path_hyp_distance_km")
-    return np.where(hypocentral > 0, hypocentral, np.hypot(_column(table, "path_ep_distance_km"), depth_km))
+    hypocentral = column(table, "path_hyp_distance_km")
+    return np.where(hypocentral > 0, hypocentral, np.hypot(column(table, "path_ep_distance_km"), depth_km))
 
 
-def _column(table: pd.DataFrame, name: str) -> np.ndarray:
+def column(table: pd.DataFrame, name: str) -> np.ndarray:
+    """A column of metadata as numbers; NaN where nothing, or no number, is stated."""
     values = pd.to_numeric(table[name], errors="coerce") if name in table else pd.Series(np.nan, index=table.index)
     return values.to_numpy(dtype=float)
 

@@ -34,6 +34,7 @@ LEAST_STEPS = 400            # of a training: few records are gone through more 
 ROUNDS, STEADYING = 3, 400   # of steadying, and records for each
 STEP = 0.8                   # of what is found missing that a round makes up for
 MOST_GAIN = 1.6              # of polarisation
+NEAREST_KM = 1.0             # what is nearer counts as this far
 LOUD = 3.0                   # times the noise: cells that count in it
 
 
@@ -81,23 +82,9 @@ def measure(network: EnvelopeNet, corpus: Corpus, rows, at_once: int = 64) -> Le
     number = {code: i for i, code in enumerate(codes)}
     vs30 = table.groupby("station_code")["station_vs30_mps"].first() if "station_vs30_mps" in table else {}
     return Learned(rows, torch.tensor([number[code] for code in table["station_code"]]), codes, Description.join(parts), torch.cat(spectra),
-                   _column(table, "source_magnitude").to(like), _distance(table).to(like),
+                   torch.tensor(arrivals.column(table, "source_magnitude")).to(like),
+                   torch.tensor(arrivals.distances_km(table).clip(min=NEAREST_KM)).to(like),
                    torch.log(torch.tensor([float(vs30[code]) if code in vs30 else np.nan for code in codes])).to(like))
-
-
-def _column(table, name: str) -> Tensor:
-    import pandas as pd
-
-    if name not in table:
-        return torch.full((len(table),), torch.nan)
-    return torch.tensor(pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=float))
-
-
-def _distance(table) -> Tensor:
-    """Hypocentral distance [km], else from the epicentral one and the depth, or a usual depth."""
-    given, epicentral, depth = (_column(table, name) for name in ("path_hyp_distance_km", "path_ep_distance_km", "source_depth_km"))
-    estimated = torch.hypot(epicentral, torch.nan_to_num(depth, nan=arrivals.USUAL_DEPTH_KM))
-    return torch.where(torch.isfinite(given) & (given > 0), given, estimated).clamp(min=1.0)
 
 
 @dataclass
