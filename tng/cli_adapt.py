@@ -53,18 +53,11 @@ def adapt(corpus: Annotated[Path, typer.Option(help="Corpus with the station's r
     for code, rows in chosen.items():
         learned.stations[code], measured = adapting.adapt(network, maker.law, data, rows, vs30_mps)
         curve = adapting.curve_of(learned.stations[code], maker.nodes, bands.of_corpus(data, [code], rows))
-        _say(code, len(rows), _with_source(measured), curve, replaced=code in maker.known)
+        _say(code, len(rows), adapting.with_source(measured), curve, replaced=code in maker.known)
         added[code] = {"records": len(rows), "corpus": data.fingerprint, "synthetic": checkpoints.about_corpus(data)["synthetic"]}
     written = released.release(into, network, None, _described(info, list(learned.stations), added), name=maker.name, extra=learned.tensors())
     typer.echo(f"written: {written} ({written.stat().st_size / 2**20:.1f} MiB), and its card {written.with_suffix('.md').name}\n"
                f"Next: tng generate --checkpoint {quoted(written)} --station {shlex.quote(station[0])} -n 50")
-
-
-def _with_source(measured) -> int:
-    """Records whose magnitude and distance are both known."""
-    import torch
-
-    return int((torch.isfinite(measured.magnitude) & torch.isfinite(measured.distance_km)).sum())
 
 
 def _say(code: str, records: int, with_source: int, curve, replaced: bool) -> None:

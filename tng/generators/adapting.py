@@ -70,7 +70,7 @@ def adapt(network: EnvelopeNet, law: Law, corpus: Corpus, rows, vs30_mps: float 
     measured = measure(network, corpus, rows)
     if len(measured.codes) != 1:
         raise GeneratorError(f"{corpus.folder}: records of {len(measured.codes)} stations; a station is adapted by its own records alone")
-    if law.drivers == DRIVERS and (known := _with_source(measured)) < FEWEST:
+    if law.drivers == DRIVERS and (known := with_source(measured)) < FEWEST:
         raise GeneratorError(f"{corpus.folder}: {known} of the {len(measured.rows)} records of station {measured.codes[0]} have a magnitude and a distance; "
                              f"this generator was trained on both and needs {FEWEST} such records. Name a list of earthquakes when you ingest them "
                              "(--events), or add source_magnitude and path_hyp_distance_km to the metadata")
@@ -109,7 +109,8 @@ def _independent(away: Tensor, variance: Tensor) -> float:
     return float(-(torch.log(variance) + away**2 / variance).sum() / 2)
 
 
-def _with_source(measured: Learned) -> int:
+def with_source(measured: Learned) -> int:
+    """How many records have both a magnitude and a distance."""
     return int((torch.isfinite(measured.magnitude) & torch.isfinite(measured.distance_km)).sum())
 
 
