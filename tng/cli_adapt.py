@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tng.cli_train import quoted
+from tng.cli_models import check_free, say_written
 
 BUNDLED = "shaped_noise"               # the model that comes with the library
 
@@ -39,8 +38,7 @@ def adapt(corpus: Annotated[Path, typer.Option(help="Corpus with the station's r
 
     if into.suffix != ".safetensors":
         raise ValueError(f"--into {into}: models are written as .safetensors; name the file {into.name}.safetensors")
-    if into.exists() and not overwrite:
-        raise ValueError(f"{into}: is there already; name another file, or overwrite it (--overwrite)")
+    check_free(into, overwrite)
     if vs30_mps is not None and len(set(station)) > 1:
         raise ValueError("--vs30-mps is of one station, and several are named; adapt them one after the other, or put station_vs30_mps into the metadata")
     path = checkpoints.file_of(checkpoint or runs.bundled(BUNDLED))
@@ -56,8 +54,7 @@ def adapt(corpus: Annotated[Path, typer.Option(help="Corpus with the station's r
         _say(code, len(rows), adapting.with_source(measured), curve, replaced=code in maker.known)
         added[code] = {"records": len(rows), "corpus": data.fingerprint, "synthetic": checkpoints.about_corpus(data)["synthetic"]}
     written = released.release(into, network, None, _described(info, list(learned.stations), added), name=maker.name, extra=learned.tensors())
-    typer.echo(f"written: {written} ({written.stat().st_size / 2**20:.1f} MiB), and its card {written.with_suffix('.md').name}\n"
-               f"Next: tng generate --checkpoint {quoted(written)} --station {shlex.quote(station[0])} -n 50")
+    say_written(written, station[0])
 
 
 def _say(code: str, records: int, with_source: int, curve, replaced: bool) -> None:

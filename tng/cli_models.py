@@ -180,9 +180,9 @@ def release(into: Annotated[Path, typer.Option(help="FILE.safetensors; the model
     from tng import runs
     from tng.released import release_from_run
 
-    _free(into, overwrite)
+    check_free(into, overwrite)
     written = release_from_run(run or runs.runs_folder() / "quick", model, into, corpus, allow_restricted)
-    _written(written)
+    say_written(written)
 
 
 def import_checkpoint(checkpoint: Annotated[Path, typer.Argument(metavar="FILE.pth", help="Weights of the public code.")],
@@ -196,22 +196,24 @@ def import_checkpoint(checkpoint: Annotated[Path, typer.Argument(metavar="FILE.p
     from tng.released import import_public
 
     into = into if into.suffix == ".safetensors" else into / f"{checkpoint.stem}.safetensors"
-    _free(into, overwrite)
+    check_free(into, overwrite)
     written = import_public(checkpoint, into, latent_bank=latent_bank, noise_std=noise_std, sampling_rate_hz=sampling_rate_hz,
                             stations=station or None)
-    _written(written, "" if latent_bank else " --corpus CORPUS")
+    say_written(written, needs="" if latent_bank else " --corpus CORPUS")
     if latent_bank is None:
         typer.echo("It holds no bank of records to mix: name a corpus whose records are to be, or import with --latent-bank")
 
 
-def _free(path: Path, overwrite: bool) -> None:
+def check_free(path: Path, overwrite: bool) -> None:
+    """ValueError if a model would replace a file that is there, unasked."""
     if path.exists() and not overwrite:
         raise ValueError(f"{path}: is there already; name another file, or overwrite it (--overwrite)")
 
 
-def _written(path: Path, needs: str = "") -> None:
+def say_written(path: Path, station: str | None = None, needs: str = "") -> None:
+    """What was written, and the command that makes records with it: of a station, default the first it generates for."""
     from tng.checkpoints import read_about
 
-    station = next(iter(read_about(path).get("generates_for") or []), "STATION")
+    station = station or next(iter(read_about(path).get("generates_for") or []), "STATION")
     typer.echo(f"written: {path} ({path.stat().st_size / 2**20:.1f} MiB), and its card {path.with_suffix('.md').name}\n"
                f"Next: tng generate --checkpoint {quoted(path)} --station {shlex.quote(station)} -n 50{needs}")
