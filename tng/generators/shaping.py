@@ -258,25 +258,21 @@ def steady(network: EnvelopeNet, law: Law, measured: Learned, seed: int = 0) -> 
     choice = np.random.default_rng([seed, 11])
     layout = layout_of(network)
     for turn in range(ROUNDS):
-        some = measured.take(np.sort(choice.permutation(len(measured.rows))[:STEADYING]))
-        some = some.take(np.argsort(some.station.numpy(), kind="stable"))
-        stations = {code: phase1(network, law, measured.of(code)) for i, code in enumerate(measured.codes) if bool((some.station == i).any())}
+        chosen = np.sort(choice.permutation(len(measured.rows))[:STEADYING])
+        chosen = chosen[np.argsort(measured.station.numpy()[chosen], kind="stable")]
+        some = measured.take(chosen)
+        codes = {i: measured.codes[i] for i in some.station.unique().tolist()}
+        stations = {code: phase1(network, law, measured.of(code)) for code in codes.values()}      # anew: the template, and so w, has moved
         maker = ShapedNoise(network, law, stations)
         numbers, _, variance = _numbers(network, measured)
-        chosen = torch.as_tensor(np.searchsorted(measured.rows, some.rows)) if _rising(measured.rows) else torch.tensor(
-            [int(np.flatnonzero(measured.rows == row)[0]) for row in some.rows])
         seeds = shaped_noise.record_seeds(seed + turn, "steady", len(chosen))
         u = numbers[chosen]
         u = torch.cat([u[:, :-layout.latent], u[:, -layout.latent:] + variance[chosen].sqrt() * torch.randn(
             len(chosen), layout.latent, generator=torch.Generator().manual_seed(seed + turn)).to(u)], dim=1)
-        made = torch.cat([maker.make(stations[measured.codes[i]], u[own], some.known.onsets[own, 0], seeds[own])
-                          for i in some.station.unique().tolist() for own in torch.nonzero(some.station == i)[:, 0].split(32)])
+        made = torch.cat([maker.make(stations[code], u[own], some.known.onsets[own, 0], seeds[own])
+                          for i, code in codes.items() for own in torch.nonzero(some.station == i)[:, 0].split(32)])
         again = describe(made, some.known.onsets[:, :2], maker.bands, maker.cells)
         _move(network, law, some.known, again)
-
-
-def _rising(rows: np.ndarray) -> bool:
-    return bool((np.diff(rows) > 0).all())
 
 
 def _move(network: EnvelopeNet, law: Law, asked: Description, came: Description) -> None:
