@@ -7,7 +7,7 @@ batch is taken over all its parts, and a part is a function of the process' numb
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -45,7 +45,12 @@ def batch_mean(values: Tensor) -> Tensor:
 
 def record_seeds(seed: int, epoch: int, rows: np.ndarray) -> Tensor:
     """One number a record of a batch, (B,) int64, from the training's seed, the epoch and the record's row."""
-    words = [np.random.SeedSequence([seed, epoch, int(row)]).generate_state(1, np.uint64)[0] >> np.uint64(1) for row in rows]
+    return seeds_of([seed, epoch, int(row)] for row in rows)
+
+
+def seeds_of(records: Iterable[Sequence[int]]) -> Tensor:
+    """One number for each record, (B,) int64, from the numbers that tell it from others."""
+    words = [np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1) for numbers in records]
     return torch.from_numpy(np.array(words, dtype=np.int64))
 
 

@@ -171,5 +171,4 @@ def places(seed: int, station: str, n: int) -> Tensor:
 
 def record_seeds(seed: int, station: str, n: int) -> Tensor:
     """One number a record, from the seed, the station's code and the record's number."""
-    words = [np.random.SeedSequence([seed, *station.encode(), i]).generate_state(1, np.uint64)[0] >> np.uint64(1) for i in range(n)]
-    return torch.from_numpy(np.array(words, dtype=np.int64))
+    return dealing.seeds_of([seed, *station.encode(), i] for i in range(n))
