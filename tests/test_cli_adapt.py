@@ -175,7 +175,7 @@ def test_without_others_the_mean_is_that_of_the_records(model):
     law, alone = generator.law, adapting.without_others(generator.law)
     rows = adapting.choose(data, "NEW", 4)
     own, measured = adapting.adapt(generator.network, alone, data, rows)
-    layout = shaping.layout_of(generator.network)
+    layout = generator.layout
     effect = law.effect(torch.stack([measured.magnitude, torch.log(measured.distance_km)], dim=1), generator.bands.centres_hz)
     rest = measured.known.ln_power.flatten(1) - effect[:, :3 * layout.bands]
     torch.testing.assert_close(own.mean[:3 * layout.bands], rest.mean(dim=0))

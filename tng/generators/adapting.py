@@ -90,9 +90,8 @@ def widened(network: EnvelopeNet, law: Law, measured: Learned, vs30_mps: float |
     between = OFTEN * law.between + (1 - OFTEN) * torch.diag(torch.diagonal(law.between))
     own = law.scatter / len(alone.catalogue) + 1e-9 * torch.eye(len(between)).to(between)
     numbers = max(WIDENED, key=lambda times: _evidence(alone.mean - prior_of(law, ln_vs30), times * between + own))
-    nodes = Nodes(network.grid(alone.mean)[0])
     usual, others, within = law.fine
-    away = nodes.fine(measured.ln_spectra, measured.known.ln_power).mean(dim=0) - usual
+    away = network.nodes(alone.mean).fine(measured.ln_spectra, measured.known.ln_power).mean(dim=0) - usual
     fine = max(WIDENED, key=lambda times: _independent(away, times * others + within / records))
     return replace(law, between=numbers * between, fine=torch.stack([usual, fine * others, within]))
 

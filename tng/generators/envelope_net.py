@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from tng import dealing
 from tng.descriptions import Description
 from tng.envelopes import CELLS, Bands, Cells, bands_between
+from tng.generators.source_and_path import Layout
+from tng.generators.station import Nodes
 from tng.timesnet import TimesBlock
 
 LEAST_SIGNAL = 0.05           # of a band's power that counts as signal at least, however strong the noise
@@ -35,6 +37,13 @@ class EnvelopeNet(nn.Module):
         blocks what is left is linear.
     periods : tuple of int
         Cells that a TimesBlock folds by.
+
+    Attributes
+    ----------
+    count : int
+        Bands.
+    layout : Layout
+        Where what stands in a record's row of numbers.
     """
 
     def __init__(self, samples: int, rate_hz: float, low_hz: float, high_hz: float, latent: int, d_model: int, d_ff: int,
@@ -42,7 +51,8 @@ class EnvelopeNet(nn.Module):
         super().__init__()
         self.arguments = dict(samples=samples, rate_hz=rate_hz, low_hz=low_hz, high_hz=high_hz, latent=latent, d_model=d_model, d_ff=d_ff,
                               num_kernels=num_kernels, blocks=blocks, periods=list(periods))
-        self.count, self.grids = bands_between(low_hz, high_hz), {}
+        self.count = bands_between(low_hz, high_hz)
+        self.layout, self.grids, self.curves = Layout(self.count, latent), {}, {}
         channels, self.shape = self.count * 3, (self.count, 3, CELLS)
 
         def stack():
@@ -65,6 +75,13 @@ class EnvelopeNet(nn.Module):
             samples, rate_hz, low_hz, high_hz = (self.arguments[name] for name in ("samples", "rate_hz", "low_hz", "high_hz"))
             self.grids[kind] = Bands(samples, rate_hz, low_hz, high_hz, like), Cells(samples, rate_hz, like)
         return self.grids[kind]
+
+    def nodes(self, like: Tensor) -> Nodes:
+        """Frequencies of stations' curves, likewise."""
+        kind = like.dtype, like.device
+        if kind not in self.curves:
+            self.curves[kind] = Nodes(self.grid(like)[0])
+        return self.curves[kind]
 
     def forward(self, known: Description, seeds: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Mean and ln variance of w, and ln power in cells of a w drawn from it by each record's seed, without seeds of its mean."""

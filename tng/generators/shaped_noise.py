@@ -22,8 +22,8 @@ from tng.descriptions import mixing_matrix
 from tng.envelopes import minimum_phase
 from tng.generators import GeneratorError, as_records, require_station
 from tng.generators.envelope_net import LEAST_SIGNAL, EnvelopeNet
-from tng.generators.source_and_path import DRIVERS, Law, Layout
-from tng.generators.station import Nodes, Station
+from tng.generators.source_and_path import DRIVERS, Law
+from tng.generators.station import Station
 from tng.records import Record
 
 SMOOTHED = 0.2              # of the drivers' spread by which a drawn one is moved, so that none is repeated
@@ -50,10 +50,9 @@ class ShapedNoise:
     def __init__(self, network: EnvelopeNet, law: Law, stations: Mapping[str, Station]):
         self.network, self.law, self.known = network.eval(), law, dict(stations)
         self.stations = list(self.known)
-        like = next(network.parameters())
-        self.bands, self.cells = network.grid(like.detach())
-        self.nodes = Nodes(self.bands)
-        self.layout = Layout(self.bands.count, network.arguments["latent"])
+        like = next(network.parameters()).detach()
+        self.bands, self.cells = network.grid(like)
+        self.nodes, self.layout = network.nodes(like), network.layout
         self.rate_hz = network.arguments["rate_hz"]
 
     def sample(self, station: str, n: int, seed: int, magnitude: float | Sequence[float] | None = None,

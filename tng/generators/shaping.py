@@ -24,8 +24,8 @@ from tng.envelopes import band_limits
 from tng.generators import shaped_noise
 from tng.generators.envelope_net import EnvelopeNet, whittle
 from tng.generators.shaped_noise import ShapedNoise
-from tng.generators.source_and_path import KNOWN, LN_VS30, Law, Layout, drivers_of, learn, numbers_of
-from tng.generators.station import Nodes, Station, own_scatter, posterior, shrunk_fine
+from tng.generators.source_and_path import KNOWN, LN_VS30, Law, drivers_of, learn, numbers_of
+from tng.generators.station import Station, own_scatter, posterior, shrunk_fine
 from tng.processes import TrainingError, dtype_of
 from tng.training import CorpusBatches, train
 
@@ -68,8 +68,7 @@ def measure(network: EnvelopeNet, corpus: Corpus, rows, at_once: int = 64) -> Le
     """Describe records of a corpus."""
     rows = np.asarray(rows)
     like = next(network.parameters()).detach().cpu()
-    bands, cells = network.grid(like)
-    nodes = Nodes(bands)
+    (bands, cells), nodes = network.grid(like), network.nodes(like)
     table = corpus.metadata.iloc[rows]
     codes = [code for code in corpus.stations if code in set(table["station_code"])]
     found = arrivals.of_corpus(corpus, rows)
@@ -181,10 +180,6 @@ def _check(measured: Learned, corpus: Corpus) -> None:
         raise TrainingError(f"{corpus.folder}: {', '.join(few[:5])} has fewer than {FEWEST} training records; leave such stations out, or add records")
 
 
-def layout_of(network: EnvelopeNet) -> Layout:
-    return Layout(network.count, network.arguments["latent"])
-
-
 @torch.no_grad()
 def _numbers(network: EnvelopeNet, measured: Learned) -> tuple[Tensor, Tensor, Tensor]:
     """Rows of numbers, ln noise of each station, and the variance that the network leaves to w."""
@@ -195,11 +190,11 @@ def _numbers(network: EnvelopeNet, measured: Learned) -> tuple[Tensor, Tensor, T
 
 def learn_law(network: EnvelopeNet, measured: Learned, physics: float = 0.0) -> Law:
     """Fit the law of source and path to measured records."""
-    layout, (numbers, _, variance) = layout_of(network), _numbers(network, measured)
+    layout, (numbers, _, variance) = network.layout, _numbers(network, measured)
     by_source = bool((torch.isfinite(measured.magnitude) & torch.isfinite(measured.distance_km)).double().mean() >= KNOWN)
     drivers = drivers_of(numbers, layout, measured.magnitude, measured.distance_km, by_source)
     bands, _ = network.grid(numbers)
-    fine = Nodes(bands).fine(measured.ln_spectra, measured.known.ln_power)
+    fine = network.nodes(numbers).fine(measured.ln_spectra, measured.known.ln_power)
     return learn(numbers, drivers, measured.station, layout, variance.mean(dim=0), measured.ln_vs30, bands.centres_hz,
                  _fine_variances(fine, measured.station), physics if by_source else 0.0)[0]
 
@@ -223,8 +218,7 @@ def _fine_variances(fine: Tensor, station: Tensor) -> Tensor:
 def phase1(network: EnvelopeNet, law: Law, measured: Learned, vs30_mps: float | None = None) -> Station:
     """The numbers of one station, from measured records of it alone; closed form."""
     numbers, noise, variance = _numbers(network, measured)
-    layout, nodes = layout_of(network), Nodes(network.grid(numbers)[0])
-    bands = network.grid(numbers)[0]
+    layout, nodes, (bands, _) = network.layout, network.nodes(numbers), network.grid(numbers)
     drivers = drivers_of(numbers, layout, measured.magnitude, measured.distance_km, len(law.centre) == 2)
     given = torch.isfinite(drivers).all(dim=1)
     if not bool(given.any()):
@@ -256,7 +250,7 @@ def steady(network: EnvelopeNet, law: Law, measured: Learned, seed: int = 0) -> 
     So training records are made anew from their own numbers, measured, and template, durations and polarisations moved by what is missing.
     """
     choice = np.random.default_rng([seed, 11])
-    layout = layout_of(network)
+    layout = network.layout
     for turn in range(ROUNDS):
         chosen = np.sort(choice.permutation(len(measured.rows))[:STEADYING])
         chosen = chosen[np.argsort(measured.station.numpy()[chosen], kind="stable")]
