@@ -176,12 +176,12 @@ class Run:
                            f"{MADE_BY[f'generated/{name}']} again")
         return kept
 
-    def baselines(self, corpus: Corpus, stations: list[str]) -> dict:
-        """The generators without a network, which mix records as this run's networks mix codes: name → generator."""
+    def baselines(self, corpus: Corpus, stations: list[str], **options) -> dict:
+        """The generators without a network, which mix records as this run's networks mix codes, but for `options`: name → generator."""
         from tng.generators import nulls
 
-        options = mixing_options(self.settings.model_dump())
-        return nulls.baselines(corpus, stations, options.pop("records_to_mix"), **{name: options[name] for name in ("mixing", "alpha", "replacement")})
+        options = {**mixing_options(self.settings.model_dump()), **options}
+        return nulls.baselines(corpus, stations, options["records_to_mix"], **{name: options[name] for name in ("mixing", "alpha", "replacement")})
 
     def table(self, *names: str) -> pd.DataFrame:
         """Some settings as a table: name, value, what it is."""
@@ -308,8 +308,6 @@ def load_generator(model: str, folder: Path | None = None, corpus_folder: Path |
     RunError
         For an unknown name, or a run in which it has not been trained.
     """
-    from tng.generators import nulls
-
     if model not in GENERATORS:
         raise RunError(f"unknown model {model!r}: {config.nearest(model, GENERATORS)}")
     if model == "shaped-noise" and folder is None and not (runs_folder() / "quick" / "shaped-noise.safetensors").exists():
@@ -322,8 +320,7 @@ def load_generator(model: str, folder: Path | None = None, corpus_folder: Path |
     if model in TRAINED:
         return _trained_generator(model, run, options)
     records = Corpus.open(run.need("corpus"))
-    mixing = {name: options[name] for name in ("mixing", "alpha", "replacement") if name in options}
-    return nulls.baselines(records, records.stations, options.get("records_to_mix", run.settings.records_to_mix), **mixing)[NULLS[model]]
+    return run.baselines(records, records.stations, **options)[NULLS[model]]
 
 
 def _trained_generator(model: str, run: Run, options: dict):
