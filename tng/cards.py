@@ -32,7 +32,7 @@ WHAT = {                                       # training → title, what it is
     "imported": ("TimesNet-Gen, imported", "The authors' public weights under the names of this library. The code is the same; who trained it on "
                  "what is not stated in the file."),
 }
-MODELS = {"phase0": "zero-shot", "phase1": "timesnet-gen", "phase1-described": "described", "vae": "vae",
+MODELS = {"phase1": "timesnet-gen", "phase1-described": "described", "phase0": "zero-shot", "vae": "vae",
           "shaped-noise": "shaped-noise"}   # training → of `tng generate`
 MIXES = "New records are made by averaging the codes of k recorded ones of a station and decoding the average."
 MEASURES = {"NCC SxS": "NCC, real × generated stations", "NCC 2Sx2S": "NCC, all × all", "f0 ratio": "f0 ratio",

@@ -142,12 +142,13 @@ def _report(name: str, folder: Path, trained) -> str:
 def _next(here, chosen: Sequence[str], same: str) -> str:
     """The command that goes on from here."""
     from tng import runs
+    from tng.cards import MODELS
     from tng.checkpoints import read_about
 
     last = "phase1" if "phase1" in chosen else chosen[-1]
     if last.startswith("phase0"):
         return f"tng train {last.replace('phase0', 'phase1')}{same}"
-    model = next(model for model, (training, _) in runs.TRAINED.items() if training == last)
+    model = MODELS[last]
     words = [] if here.folder == (runs.runs_folder() / "quick").resolve() else ["--run", short(here.folder)]
     words += ["--model", model] if model != "timesnet-gen" else []
     words += ["--corpus", short(here.corpus_folder)] if here.own_corpus and model != "vae" else []

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from tng import config, corpus, spectra, surrogate
+from tng.cards import MODELS
 from tng.corpus import Corpus
 from tng.records import Record
 from tng.recordset import RecordSet
@@ -289,8 +290,8 @@ def write_synthetic(folder: Path, settings: config.Settings, *, overwrite: bool 
 
 NULLS = {"average": "average", "replay": "replay", "unit-norm-mix": "unit-norm mix", "phase-randomised": "phase-randomised",
          "phase-envelope": "phase + envelope", "stochastic": "stochastic"}      # on the command line → in tables
-TRAINED = {"timesnet-gen": ("phase1", "TimesNet-Gen"), "described": ("phase1-described", "described"),
-           "zero-shot": ("phase0", "zero-shot"), "vae": ("vae", "VAE"), "shaped-noise": ("shaped-noise", "shaped noise")}        # on the command line → checkpoint, name in tables
+NAMES = {"timesnet-gen": "TimesNet-Gen", "vae": "VAE", "shaped-noise": "shaped noise"}        # in tables, where it is another one
+TRAINED = {model: (training, NAMES.get(model, model)) for training, model in MODELS.items()}     # on the command line → checkpoint, name in tables
 GENERATORS = (*TRAINED, *NULLS)
 
 
