@@ -166,7 +166,7 @@ def test_of_a_corpus(recorded, tmp_path):
 
 
 def test_distances_are_hypocentral():
-    table = pd.DataFrame({"path_hyp_distance_km": [50.0, np.nan, np.nan, np.nan], "path_ep_distance_km": [1.0, 30.0, 30.0, np.nan],
-                          "source_depth_km": [5.0, 40.0, np.nan, 5.0]})
-    assert distances_km(table) == pytest.approx([50, 50, np.hypot(30, 10), np.nan], nan_ok=True)
+    table = pd.DataFrame({"path_hyp_distance_km": [50.0, np.nan, np.nan, np.nan, 0.0], "path_ep_distance_km": [1.0, 30.0, 30.0, np.nan, 30.0],
+                          "source_depth_km": [5.0, 40.0, np.nan, 5.0, -999.0]})
+    assert distances_km(table) == pytest.approx([50, 50, np.hypot(30, 10), np.nan, np.hypot(30, 10)], nan_ok=True)
     assert np.isnan(distances_km(pd.DataFrame(index=range(2)))).all()
