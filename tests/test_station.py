@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from tng.envelopes import Bands, band_limits
-from tng.generators.station import OWN_SCATTER, Nodes, Station, own_scatter, posterior, shrunk_fine
+from tng.generators.source_and_path import Layout
+from tng.generators.station import OWN_SCATTER, USUAL_SIZE, Nodes, Station, own_scatter, posterior, rescaled, shrunk_fine
 
 pytestmark = pytest.mark.usefixtures("seeded")
 
@@ -93,15 +94,50 @@ def test_fine_structure_is_shrunk():
     torch.testing.assert_close(none, usual)
 
 
+LAYOUT = Layout(bands=2, latent=3)                                       # 18 numbers
+
+
+def spread(size: int = 18):
+    half = normal(size, size)
+    return half @ half.T / size + 0.5 * torch.eye(size, dtype=torch.float64)
+
+
+def test_contrasts_are_levels_and_ratios_of_each_band():
+    matrix, kinds = LAYOUT.contrasts()
+    u = normal(4, 18)
+    power = LAYOUT.parts(u)[0]
+    found = u @ matrix.T
+    torch.testing.assert_close(found[:, kinds[0]], power.mean(dim=2))
+    torch.testing.assert_close(found[:, kinds[1]], power[:, :, 0] - power[:, :, 1])
+    torch.testing.assert_close(found[:, kinds[2]], power[:, :, :2].mean(dim=2) - power[:, :, 2])
+    assert sorted(torch.cat(kinds).tolist()) == list(range(18)) and torch.equal(found[:, 6:], u[:, 6:])
+
+
 def test_scatter_becomes_the_stations_own():
-    common = covariance()
-    own = 4 * covariance()
-    few, many = (normal(n, N) @ torch.linalg.cholesky(own).T + 7 for n in (20, 20000))
-    assert torch.equal(own_scatter(few[:2], common), common)
+    common, own = spread(), 4 * spread()
+    few, many = (normal(n, 18) @ torch.linalg.cholesky(own).T + 7 for n in (20, 200000))
+    assert torch.equal(own_scatter(few[:2], common, LAYOUT), common)
     weight = 20 / (20 + OWN_SCATTER)
-    torch.testing.assert_close(own_scatter(few, common), weight * few.T.cov() + (1 - weight) * common)
-    torch.testing.assert_close(own_scatter(many, common), own, rtol=0.05, atol=0.1)
-    assert float(torch.linalg.eigvalsh(own_scatter(normal(3, N), common)).min()) > 0
+    torch.testing.assert_close(own_scatter(few, common, LAYOUT), weight * few.T.cov() + (1 - weight) * rescaled(few.T.cov(), 19, common, LAYOUT))
+    torch.testing.assert_close(own_scatter(many, common, LAYOUT), own, rtol=0.05, atol=0.1)
+    assert float(torch.linalg.eigvalsh(own_scatter(normal(3, 18), common, LAYOUT)).min()) > 0
+
+
+def test_size_of_scatter_is_found_kind_by_kind():
+    common, (matrix, kinds) = spread(), LAYOUT.contrasts()
+    sizes = torch.ones(18, dtype=torch.float64)
+    for kind, size in zip(kinds, (0.5, 2, 0.3, 1, 3, 0.8, 1.5, 0.7)):
+        sizes[kind] = size
+    back = torch.linalg.inv(matrix)
+    own = back @ (sizes[:, None] * (matrix @ common @ matrix.T) * sizes) @ back.T
+    torch.testing.assert_close(rescaled(own, 10**9, common, LAYOUT), own, rtol=1e-6, atol=1e-6)       # many records: their sizes
+    torch.testing.assert_close(rescaled(common, 5, common, LAYOUT), common, rtol=1e-6, atol=1e-6)     # as usual: nothing changes
+    freedom = 10
+    halfway = matrix @ rescaled(own, freedom, common, LAYOUT) @ matrix.T
+    usual = matrix @ common @ matrix.T
+    times = torch.diagonal(halfway) / torch.diagonal(usual)
+    torch.testing.assert_close(times, (freedom * sizes**2 + USUAL_SIZE) / (freedom + USUAL_SIZE), rtol=1e-6, atol=1e-6)
+
 
 
 # --- spectra ----------------------------------------------------------------------------------------------

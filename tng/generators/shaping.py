@@ -231,7 +231,7 @@ def phase1(network: EnvelopeNet, law: Law, measured: Learned, vs30_mps: float | 
     fine = shrunk_fine(nodes.fine(measured.ln_spectra, measured.known.ln_power).mean(dim=0), len(numbers), law.fine)
     level = layout.parts(mean[None])[0]
     curve = nodes.sharpened(fine + torch.einsum("bfc,fk->bck", level, nodes.bands_at)[0] / 2)
-    return Station(mean, own_scatter(rest, law.scatter), curve, noise[0], drivers[given], measured.known.onsets[:, 0])
+    return Station(mean, own_scatter(rest, law.scatter, layout), curve, noise[0], drivers[given], measured.known.onsets[:, 0])
 
 
 def prior_of(law: Law, ln_vs30: Tensor) -> Tensor:

@@ -51,6 +51,17 @@ class Layout:
         power, *others = u.split(self.sizes, dim=1)
         return [power.unflatten(1, (self.bands, 3)), *others]
 
+    def contrasts(self) -> tuple[Tensor, list[Tensor]]:
+        """A matrix (numbers, numbers) of which rows are numbers of one kind, and the kinds: which rows they have.
+
+        Of each band the level, E to N, and horizontal to vertical; the other numbers as they are, kind by kind.
+        """
+        of_band = torch.tensor([[1 / 3, 1 / 3, 1 / 3], [1.0, -1.0, 0.0], [0.5, 0.5, -1.0]], dtype=torch.float64)
+        matrix = torch.block_diag(torch.kron(torch.eye(self.bands, dtype=torch.float64), of_band),
+                                  torch.eye(sum(self.sizes[1:]), dtype=torch.float64))
+        rows = torch.arange(len(matrix)).split(self.sizes)
+        return matrix, [*(rows[0][kind::3] for kind in range(3)), *rows[1:]]
+
 
 def numbers_of(known: Description, w: Tensor, ln_noise: Tensor) -> Tensor:
     """Descriptions as rows (B, numbers): ln power, ln S-P lag, ln duration, polarisation, noise relative to `ln_noise` of the station, w."""

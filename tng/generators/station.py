@@ -15,12 +15,14 @@ import torch
 from torch import Tensor
 
 from tng.envelopes import Bands
+from tng.generators.source_and_path import Layout
 
 NODES_PER_OCTAVE = 16
 SHARPNESS = 200.0           # of the smoothing exp(-200 ln²(f/fc)) of a station's spectrum: half as wide as HVSR's in standard deviations
 LINES = 1.5                 # of the record's own spectrum that smoothing is not finer than
 DECONVOLVED = 5             # rounds that take the smoothing back
-OWN_SCATTER = 50.0          # records at which a station's own scatter counts as much as that of all
+OWN_SCATTER = 100.0         # records at which a station's own scatter counts as much as that of all, rescaled
+USUAL_SIZE = 20.0           # records at which the size of a station's scatter counts as much as that of all
 
 
 @dataclass
@@ -108,11 +110,35 @@ def shrunk_fine(fine: Tensor, records: int, variances: Tensor) -> Tensor:
     return usual + (fine - usual) * between / (between + within / records).clamp(min=1e-12)
 
 
-def own_scatter(rest: Tensor, common: Tensor) -> Tensor:
-    """Covariance of a station's records: the more there are, the more it is their own."""
+def own_scatter(rest: Tensor, common: Tensor, layout: Layout) -> Tensor:
+    """Covariance of a station's records (numbers, numbers): that of all stations, kind by kind more or less, as its own records scatter;
+    the more there are, the more it is wholly their own.
+
+    Parameters
+    ----------
+    rest : (records, numbers)
+        What the law does not explain of the station's records.
+    """
     if len(rest) < 3:
         return common
     away = rest - rest.mean(dim=0)
     weight = len(rest) / (len(rest) + OWN_SCATTER)
     own = away.T @ away / (len(rest) - 1)
-    return weight * own + (1 - weight) * common
+    return weight * own + (1 - weight) * rescaled(own, len(rest) - 1, common, layout)
+
+
+def rescaled(own: Tensor, freedom: int, common: Tensor, layout: Layout) -> Tensor:
+    """The common covariance with each kind of numbers (`Layout.contrasts`) as large as in a station's own, with correlations unchanged.
+
+    A site whose H/V varies little keeps that from its first records on: a kind has many numbers, and one size.
+    """
+    matrix, kinds = layout.contrasts()
+    matrix = matrix.to(own)
+    mine, all_others = matrix @ own @ matrix.T, matrix @ common @ matrix.T
+    size = torch.ones(len(own)).to(own)
+    for kind in kinds:
+        usual = all_others[kind][:, kind]
+        times = torch.trace(torch.linalg.solve(usual + 1e-9 * torch.diag(1 + torch.diagonal(usual)), mine[kind][:, kind])) / len(kind)
+        size[kind] = torch.sqrt((freedom * times + USUAL_SIZE) / (freedom + USUAL_SIZE))
+    back = torch.linalg.inv(matrix)
+    return back @ (size[:, None] * all_others * size) @ back.T
