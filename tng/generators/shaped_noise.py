@@ -31,7 +31,7 @@ LAST_S = 2.0                # S comes at least this long before the end
 AT_ONCE = 32                # records
 DURATIONS_S = 0.4, 40.0
 MAGNITUDES, DISTANCES_KM = (2.0, 8.5), (1.0, 1000.0)
-STREAMS = 10                # of the record's random numbers: the first; drivers, description, excitation, noise
+STREAMS = 10                # of the record's random numbers: the first; drivers, description, excitation, noise, stretch
 
 
 class ShapedNoise:
@@ -113,10 +113,15 @@ class ShapedNoise:
         p = station.p_onsets[(turns[:, 1] * len(station.p_onsets)).long()]
         scatter = torch.linalg.cholesky(steadied(station.scatter))
         u = station.mean + law.effect(drivers, self.bands.centres_hz) + dealing.normal(seeds, like.shape, like, stream=STREAMS + 1) @ scatter.T
+        if bool(station.wander):
+            u[:, :self.layout.sizes[0]] += self.nodes.moved_power(station.curve, self.shifts(station, seeds)).flatten(1)
         return u, p
 
-    def make(self, station: Station, u: Tensor, p: Tensor, seeds: Tensor) -> Tensor:
-        """Records (B, 3, T) [cm/s²] with given numbers and P onsets, equation (18); differentiable."""
+    def make(self, station: Station, u: Tensor, p: Tensor, seeds: Tensor, shifts: Tensor | None = None) -> Tensor:
+        """Records (B, 3, T) [cm/s²] with given numbers and P onsets, equation (18); differentiable.
+
+        `shifts` (B,) [ln f] of the horizontal resonances are by default those that `descriptions` counts on.
+        """
         bands, cells = self.bands, self.cells
         ln_power, ln_lag, ln_duration, polarisation, louder, w = self.layout.parts(u)
         offset, gain = self.law.steady
@@ -130,14 +135,21 @@ class ShapedNoise:
         after = (cells.time_s >= onsets[:, 1, None])[:, None]
         of_p, of_s = (mixing_matrix(numbers) @ white for numbers in (offset[1:] + gain[1:] * polarisation).chunk(2, dim=1))
         shaped = (bands.pieces(torch.where(after, of_s, of_p)) * envelope).sum(dim=1)
-        filtered = bands.spectrum(shaped) * minimum_phase(station.curve @ self.nodes.between, bands.padded)
+        curve = station.curve[None]
+        if bool(station.wander):
+            curve = self.nodes.stretched(curve, self.shifts(station, seeds) if shifts is None else shifts)
+        filtered = bands.spectrum(shaped) * minimum_phase(curve @ self.nodes.between, bands.padded)
 
-        noise = self.noise(station.ln_noise + louder[:, :, None], seeds)
+        noise = self.noise(torch.minimum(station.ln_noise + louder[:, :, None], ln_power + math.log(1 - LEAST_SIGNAL)), seeds)
         power = torch.exp(ln_power)
         wanted = torch.log(torch.maximum(power - bands.power(bands.spectrum(noise)), LEAST_SIGNAL * power))
         cut = bands.spectrum(bands.record(filtered))                     # what rings beyond the window does not count
         missing = wanted - torch.log(bands.power(cut) + 1e-30)
         return bands.record(cut * minimum_phase(bands.gain(missing / 2), bands.padded)) + noise
+
+    def shifts(self, station: Station, seeds: Tensor) -> Tensor:
+        """By how much resonances of each record are moved (B,) [ln f]."""
+        return station.wander * dealing.normal(seeds, (), station.curve, stream=STREAMS + 4)
 
     def noise(self, ln_noise: Tensor, seeds: Tensor) -> Tensor:
         """Ambient noise (B, 3, T) of a power in bands (B, bands, 3)."""

@@ -25,7 +25,7 @@ from tng.generators import shaped_noise
 from tng.generators.envelope_net import EnvelopeNet, whittle
 from tng.generators.shaped_noise import ShapedNoise
 from tng.generators.source_and_path import KNOWN, LN_VS30, Law, drivers_of, learn, numbers_of
-from tng.generators.station import Station, own_scatter, posterior, shrunk_fine
+from tng.generators.station import NODES_PER_OCTAVE, Nodes, Station, own_scatter, posterior, shrunk_fine
 from tng.processes import TrainingError, dtype_of
 from tng.training import CorpusBatches, train
 
@@ -35,6 +35,7 @@ ROUNDS, STEADYING = 3, 400   # of steadying, and records for each
 STEP = 0.8                   # of what is found missing that a round makes up for
 MOST_GAIN = 1.6              # of polarisation
 NEAREST_KM = 1.0             # what is nearer counts as this far
+SMOOTH = NODES_PER_OCTAVE // 4    # nodes to either side over which the variance of few stations' fine structure is averaged
 LOUD = 3.0                   # times the noise: cells that count in it
 
 
@@ -50,18 +51,21 @@ class Learned:
     magnitude: Tensor
     distance_km: Tensor
     ln_vs30: Tensor               # (stations,)
+    shifts: Tensor                # (records,) of horizontal resonances [ln f]
+    moved: Tensor                 # (records, bands, 3) what they add to ln power
+    wander: Tensor                # (stations,) standard deviation of shifts
 
     def take(self, chosen: np.ndarray) -> Learned:
         """Some of the records, of the same stations."""
         index = torch.as_tensor(chosen)
         return replace(self, rows=self.rows[chosen], station=self.station[index], known=self.known.take(index), ln_spectra=self.ln_spectra[index],
-                       magnitude=self.magnitude[index], distance_km=self.distance_km[index])
+                       magnitude=self.magnitude[index], distance_km=self.distance_km[index], shifts=self.shifts[index], moved=self.moved[index])
 
     def of(self, code: str) -> Learned:
         """The records of one station, as if there were no other."""
         number = self.codes.index(code)
         own = self.take(np.flatnonzero((self.station == number).numpy()))
-        return replace(own, station=torch.zeros_like(own.station), codes=[code], ln_vs30=self.ln_vs30[[number]])
+        return replace(own, station=torch.zeros_like(own.station), codes=[code], ln_vs30=self.ln_vs30[[number]], wander=self.wander[[number]])
 
 
 def measure(network: EnvelopeNet, corpus: Corpus, rows, at_once: int = 64) -> Learned:
@@ -80,10 +84,23 @@ def measure(network: EnvelopeNet, corpus: Corpus, rows, at_once: int = 64) -> Le
         spectra.append(nodes.ln_spectra(x, bands))
     number = {code: i for i, code in enumerate(codes)}
     vs30 = table.groupby("station_code")["station_vs30_mps"].first() if "station_vs30_mps" in table else {}
-    return Learned(rows, torch.tensor([number[code] for code in table["station_code"]]), codes, Description.join(parts), torch.cat(spectra),
-                   torch.tensor(arrivals.column(table, "source_magnitude")).to(like),
+    station, known, ln_spectra = torch.tensor([number[code] for code in table["station_code"]]), Description.join(parts), torch.cat(spectra)
+    return Learned(rows, station, codes, known, ln_spectra, torch.tensor(arrivals.column(table, "source_magnitude")).to(like),
                    torch.tensor(arrivals.distances_km(table).clip(min=NEAREST_KM)).to(like),
-                   torch.log(torch.tensor([float(vs30[code]) if code in vs30 else np.nan for code in codes])).to(like))
+                   torch.log(torch.tensor([float(vs30[code]) if code in vs30 else np.nan for code in codes])).to(like),
+                   *_resonances(nodes, ln_spectra, known, station, len(codes)))
+
+
+def _resonances(nodes: Nodes, ln_spectra: Tensor, known: Description, station: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """How resonances of each record are moved, what that adds to its ln power, and how much they wander at each station."""
+    shifts, moved, wander = torch.zeros_like(ln_spectra[:, 0, 0]), torch.zeros_like(known.ln_power), ln_spectra.new_zeros(count)
+    for i in range(count):
+        own = station == i
+        shifts[own], wander[i] = nodes.registered(nodes.fine(ln_spectra[own], known.ln_power[own]))
+        if bool(wander[i]):
+            usual = nodes.sharpened(nodes.stretched(ln_spectra[own], -shifts[own]).mean(dim=0))
+            moved[own] = nodes.moved_power(usual, shifts[own])
+    return shifts, moved, wander
 
 
 @dataclass
@@ -182,10 +199,11 @@ def _check(measured: Learned, corpus: Corpus) -> None:
 
 @torch.no_grad()
 def _numbers(network: EnvelopeNet, measured: Learned) -> tuple[Tensor, Tensor, Tensor]:
-    """Rows of numbers, ln noise of each station, and the variance that the network leaves to w."""
+    """Rows of numbers, resonances moved back, ln noise of each station, and the variance that the network leaves to w."""
     w, ln_variance = network.encode(measured.known)
     noise = torch.stack([measured.known.ln_noise[measured.station == i].median(dim=0).values for i in range(len(measured.codes))])
-    return numbers_of(measured.known, w, noise[measured.station]), noise, torch.exp(ln_variance)
+    resting = replace(measured.known, ln_power=measured.known.ln_power - measured.moved)
+    return numbers_of(resting, w, noise[measured.station]), noise, torch.exp(ln_variance)
 
 
 def learn_law(network: EnvelopeNet, measured: Learned, physics: float = 0.0) -> Law:
@@ -194,7 +212,8 @@ def learn_law(network: EnvelopeNet, measured: Learned, physics: float = 0.0) -> 
     by_source = bool((torch.isfinite(measured.magnitude) & torch.isfinite(measured.distance_km)).double().mean() >= KNOWN)
     drivers = drivers_of(numbers, layout, measured.magnitude, measured.distance_km, by_source)
     bands, _ = network.grid(numbers)
-    fine = network.nodes(numbers).fine(measured.ln_spectra, measured.known.ln_power)
+    nodes = network.nodes(numbers)
+    fine = nodes.stretched(nodes.fine(measured.ln_spectra, measured.known.ln_power), -measured.shifts)
     return learn(numbers, drivers, measured.station, layout, variance.mean(dim=0), measured.ln_vs30, bands.centres_hz,
                  _fine_variances(fine, measured.station), physics if by_source else 0.0)[0]
 
@@ -209,7 +228,7 @@ def _fine_variances(fine: Tensor, station: Tensor) -> Tensor:
         return torch.stack([means[0], torch.full_like(within, 1e3), within])
     noise = within * (1 / torch.tensor([len(group) for group in groups]).to(within)).mean()
     between = (means.var(dim=0) - noise).clamp(min=0)
-    between = torch.nn.functional.avg_pool1d(between[None], 9, 1, 4, count_include_pad=False)[0]    # few stations: a smooth variance
+    between = torch.nn.functional.avg_pool1d(between[None], 2 * SMOOTH + 1, 1, SMOOTH, count_include_pad=False)[0]
     return torch.stack([means.mean(dim=0), between.clamp(min=0.02 * within), within])
 
 
@@ -228,10 +247,11 @@ def phase1(network: EnvelopeNet, law: Law, measured: Learned, vs30_mps: float | 
     rest = numbers[given] - law.effect(drivers[given], bands.centres_hz)
     ln_vs30 = measured.ln_vs30[0] if vs30_mps is None else torch.log(torch.tensor(float(vs30_mps))).to(numbers)
     mean = posterior(rest.mean(dim=0), records, law.scatter, prior_of(law, ln_vs30), law.between)
-    fine = shrunk_fine(nodes.fine(measured.ln_spectra, measured.known.ln_power).mean(dim=0), len(numbers), law.fine)
+    fine = nodes.fine(measured.ln_spectra, measured.known.ln_power)
+    fine = shrunk_fine(nodes.stretched(fine, -measured.shifts).mean(dim=0), len(numbers), law.fine)
     level = layout.parts(mean[None])[0]
     curve = nodes.sharpened(fine + torch.einsum("bfc,fk->bck", level, nodes.bands_at)[0] / 2)
-    return Station(mean, own_scatter(rest, law.scatter, layout), curve, noise[0], drivers[given], measured.known.onsets[:, 0])
+    return Station(mean, own_scatter(rest, law.scatter, layout), curve, noise[0], drivers[given], measured.known.onsets[:, 0], measured.wander[0])
 
 
 def prior_of(law: Law, ln_vs30: Tensor) -> Tensor:
@@ -261,9 +281,10 @@ def steady(network: EnvelopeNet, law: Law, measured: Learned, seed: int = 0) -> 
         numbers, _, variance = _numbers(network, measured)
         seeds = shaped_noise.record_seeds(seed + turn, "steady", len(chosen))
         u = numbers[chosen]
+        u[:, :layout.sizes[0]] += some.moved.flatten(1)
         u = torch.cat([u[:, :-layout.latent], u[:, -layout.latent:] + variance[chosen].sqrt() * torch.randn(
             len(chosen), layout.latent, generator=torch.Generator().manual_seed(seed + turn)).to(u)], dim=1)
-        made = torch.cat([maker.make(stations[code], u[own], some.known.onsets[own, 0], seeds[own])
+        made = torch.cat([maker.make(stations[code], u[own], some.known.onsets[own, 0], seeds[own], some.shifts[own])
                           for i, code in codes.items() for own in torch.nonzero(some.station == i)[:, 0].split(32)])
         again = describe(made, some.known.onsets[:, :2], maker.bands, maker.cells)
         _move(network, law, some.known, again)

@@ -9,18 +9,19 @@ They are learned from records in closed form, with what other stations have taug
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import torch
 from torch import Tensor
 
 from tng.envelopes import Bands
 from tng.generators.source_and_path import Layout
+from tng.generators.stretching import registered, shifted
 
-NODES_PER_OCTAVE = 16
-SHARPNESS = 200.0           # of the smoothing exp(-200 ln²(f/fc)) of a station's spectrum: half as wide as HVSR's in standard deviations
-LINES = 1.5                 # of the record's own spectrum that smoothing is not finer than
-DECONVOLVED = 5             # rounds that take the smoothing back
+NODES_PER_OCTAVE = 64
+SHARPNESS = 2000.0          # of the smoothing exp(-2000 ln²(f/fc)) of a station's spectrum: a seventh as wide as HVSR's in standard deviations
+LINES = 0.75                # of the record's own spectrum that smoothing is not finer than
+DECONVOLVED = 10            # rounds that take the smoothing back
 OWN_SCATTER = 100.0         # records at which a station's own scatter counts as much as that of all, rescaled
 USUAL_SIZE = 20.0           # records at which the size of a station's scatter counts as much as that of all
 
@@ -38,6 +39,8 @@ class Station:
     ln_noise : (bands, 3)
     catalogue : (records, drivers)
     p_onsets : (records,) [s]
+    wander : ()
+        Standard deviation of ln frequency by which horizontal resonances move from record to record.
     """
 
     mean: Tensor
@@ -46,6 +49,7 @@ class Station:
     ln_noise: Tensor
     catalogue: Tensor
     p_onsets: Tensor
+    wander: Tensor = field(default_factory=lambda: torch.zeros(()))
 
     def tensors(self, number: int) -> dict[str, Tensor]:
         return {f"station.{number}.{each.name}": getattr(self, each.name) for each in fields(self)}
@@ -59,7 +63,7 @@ class Station:
 
 
 class Nodes:
-    """Frequencies of a station's curve, 16 an octave; matrices that smooth a spectrum to them and interpolate between them."""
+    """Frequencies of a station's curve, 64 an octave; matrices that smooth a spectrum to them and interpolate between them."""
 
     def __init__(self, bands: Bands):
         lowest, highest = float(bands.centres_hz[0]) / 1.5, 0.49 * bands.rate_hz
@@ -68,12 +72,15 @@ class Nodes:
         width = torch.clamp(2 * LINES * torch.exp(bands.ln_hz[1]) / torch.exp(self.ln_hz), min=(2 * SHARPNESS) ** -0.5)
         kernel = torch.exp(-0.5 * ((bands.ln_hz - self.ln_hz[:, None]) / width[:, None]) ** 2)
         self.smoothing = kernel / kernel.sum(dim=1, keepdim=True)                        # (nodes, frequencies)
-        at = (bands.ln_hz.clamp(self.ln_hz[0], self.ln_hz[-1]) - self.ln_hz[0]) / (self.ln_hz[1] - self.ln_hz[0])
+        self.step = float(self.ln_hz[-1] - self.ln_hz[0]) / (count - 1)
+        self.independent = (self.step / (2 * math.sqrt(math.pi) * width)).clamp(max=1)   # numbers that a node stands for
+        at = (bands.ln_hz.clamp(self.ln_hz[0], self.ln_hz[-1]) - self.ln_hz[0]) / self.step
         left = at.floor().long().clamp(max=len(self.ln_hz) - 2)
         self.between = torch.zeros(len(self.ln_hz), len(bands.ln_hz)).to(at)
         every = torch.arange(len(at), device=at.device)
         self.between[left, every], self.between[left + 1, every] = 1 - (at - left), at - left     # (nodes, frequencies)
         self.bands_at = bands.share @ self.smoothing.T                                   # (bands, nodes)
+        self.share = bands.share
 
     def ln_spectra(self, x: Tensor, bands: Bands, at_once: int = 64) -> Tensor:
         """ln smoothed amplitude of records (B, 3, T) at the nodes (B, 3, nodes)."""
@@ -83,6 +90,21 @@ class Nodes:
     def fine(self, ln_spectra: Tensor, ln_power: Tensor) -> Tensor:
         """What spectra have beyond the power of their bands (B, 3, nodes)."""
         return ln_spectra - torch.einsum("bfc,fk->bck", ln_power, self.bands_at) / 2
+
+    def registered(self, fine: Tensor) -> tuple[Tensor, float]:
+        """How much each record's resonances are higher than usual (records,) [ln f], and the standard deviation of that."""
+        return registered(fine[:, :2], self.independent, self.step)
+
+    def stretched(self, curve: Tensor, by: Tensor) -> Tensor:
+        """Curves (B or 1, 3, nodes) whose horizontal resonances are moved by `by` (B,) [ln f]: (B, 3, nodes)."""
+        return torch.cat([shifted(curve[:, :2], by, self.step), curve[:, 2:].expand(len(by), -1, -1)], dim=1)
+
+    def moved_power(self, curve: Tensor, by: Tensor) -> Tensor:
+        """What ln power of bands has more when the resonances of a curve (3, nodes) are moved (B, bands, 3)."""
+        def ln_power(of: Tensor) -> Tensor:
+            return torch.log(torch.einsum("bck,fk->bfc", torch.exp(2 * of @ self.between), self.share))
+
+        return ln_power(self.stretched(curve[None], by)) - ln_power(curve[None])
 
     def sharpened(self, curve: Tensor) -> Tensor:
         """The curve (3, nodes) that gives this one when it is smoothed."""
