@@ -140,7 +140,7 @@ class ShapedNoise:
             curve = self.nodes.stretched(curve, self.shifts(station, seeds) if shifts is None else shifts)
         filtered = bands.spectrum(shaped) * minimum_phase(curve @ self.nodes.between, bands.padded)
 
-        noise = self.noise(torch.minimum(station.ln_noise + louder[:, :, None], ln_power + math.log(1 - LEAST_SIGNAL)), seeds)
+        noise = self.noise(station.ln_noise + louder[:, :, None], seeds)
         power = torch.exp(ln_power)
         wanted = torch.log(torch.maximum(power - bands.power(bands.spectrum(noise)), LEAST_SIGNAL * power))
         cut = bands.spectrum(bands.record(filtered))                     # what rings beyond the window does not count

@@ -203,7 +203,11 @@ def _numbers(network: EnvelopeNet, measured: Learned) -> tuple[Tensor, Tensor, T
     w, ln_variance = network.encode(measured.known)
     noise = torch.stack([measured.known.ln_noise[measured.station == i].median(dim=0).values for i in range(len(measured.codes))])
     resting = replace(measured.known, ln_power=measured.known.ln_power - measured.moved)
-    return numbers_of(resting, w, noise[measured.station]), noise, torch.exp(ln_variance)
+    numbers = numbers_of(resting, w, noise[measured.station])
+    louder = layout_of(network).parts(numbers)[4][:, :, None]
+    room = measured.known.ln_power - louder                     # filters of low bands take signal for noise: it has no more power than any record
+    noise = torch.stack([torch.minimum(one, room[measured.station == i].amin(dim=0)) for i, one in enumerate(noise)])
+    return numbers, noise, torch.exp(ln_variance)
 
 
 def learn_law(network: EnvelopeNet, measured: Learned, physics: float = 0.0) -> Law:
