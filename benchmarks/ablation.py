@@ -102,7 +102,16 @@ def silenced(maker: ShapedNoise, part: int) -> ShapedNoise:
         station.mean[own] = 0
         station.scatter[own] = 0
         station.scatter[:, own] = 0
+        if own == maker.layout.polarisation:
+            station.polarised.zero_()
     return maker
+
+
+def resting(parts: Parts) -> ShapedNoise:
+    """Resonances stay where they are."""
+    measured = parts.measured
+    still = {name: torch.zeros_like(getattr(measured, name)) for name in ("shifts", "moved", "wander")}
+    return law_again(parts, replace(measured, **still))
 
 
 def without_filter(parts: Parts) -> ShapedNoise:
@@ -222,6 +231,7 @@ VARIANTS: dict[str, Callable[[Parts], ShapedNoise]] = {
     "no station": without_station,
     "no steadying": without_steady,
     "no scatter of a station's own": without_own_scatter,
+    "resonances stay": resting,
     "strength instead of M and R": by_strength,
     "no regression": nothing_drives,
     "omega-squared start of the regression": lambda parts: law_again(parts, physics=1.0),

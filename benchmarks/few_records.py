@@ -91,7 +91,8 @@ class Stations:
         if n == 0:
             return ShapedNoise(network, law, {code: unrecorded(self.maker) for code in self.codes})
         priors = {SHAPED: lambda seen: widened(network, law, seen), NO_PRIOR: lambda _: without_others(law), NARROW: lambda _: law}
-        seen = {code: self.known[code].take(np.flatnonzero(np.isin(self.known[code].rows, rows))) for code, rows in self.rows(n, draw).items()}
+        seen = {code: shaping.in_register(network, self.known[code].take(np.flatnonzero(np.isin(self.known[code].rows, rows))))
+                for code, rows in self.rows(n, draw).items()}
         return ShapedNoise(network, law, {code: shaping.phase1(network, priors[name](own), own) for code, own in seen.items()})
 
 

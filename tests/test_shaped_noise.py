@@ -10,7 +10,7 @@ from shaped_corpus import RATE_HZ, SAMPLES
 from tng.descriptions import describe
 from tng.envelopes import Bands
 from tng.generators import GeneratorError, shaped_noise, shaping
-from tng.generators.shaped_noise import AT_ONCE, LAST_S, places, record_seeds, smoothed, steadied
+from tng.generators.shaped_noise import AT_ONCE, LAST_S, given, places, record_seeds, smoothed, steadied
 from tng.generators.source_and_path import Law
 from tng.records import Record
 
@@ -102,6 +102,19 @@ def test_a_covariance_of_few_records_can_be_drawn_from():
     singular = few.T @ few
     factor = torch.linalg.cholesky(steadied(singular))
     torch.testing.assert_close(factor @ factor.T, singular, rtol=1e-5, atol=1e-4)
+
+
+def test_given_numbers_take_the_others_along():
+    """The conditional Gaussian: what the others have beyond their regression on the part stays as it was, and the part is as given."""
+    half = torch.randn(6, 6, dtype=torch.float64)
+    covariance, part = half @ half.T + torch.eye(6, dtype=torch.float64), slice(2, 4)
+    away = torch.randn(50, 6, dtype=torch.float64) @ torch.linalg.cholesky(covariance).T
+    values = torch.randn(50, 2, dtype=torch.float64)
+    found = given(away, covariance, part, values)
+    torch.testing.assert_close(found[:, part], values)
+    regression = torch.linalg.solve(covariance[part, part], covariance[part])
+    torch.testing.assert_close(found - found[:, part] @ regression, away - away[:, part] @ regression)
+    torch.testing.assert_close(given(away, covariance, part, away[:, part]), away)
 
 
 # --- what they are like ---------------------------------------------------------------------------------------

@@ -89,15 +89,6 @@ def test_power_that_moves_with_a_resonance():
     torch.testing.assert_close(added[0, 1:-1, :2], torch.full((bands.count - 2, 2), -0.04, dtype=torch.float64), rtol=0, atol=2e-3)
 
 
-def test_curves_of_other_nodes():
-    nodes, _ = nodes_of()
-    coarse = torch.linspace(float(nodes.ln_hz[0]), float(nodes.ln_hz[-1]), 30, dtype=torch.float64)
-    found = nodes.filled(torch.stack([coarse, 2 * coarse, coarse**0]).expand(2, 3, -1))
-    assert found.shape == (2, 3, len(nodes.ln_hz))
-    torch.testing.assert_close(found[1], torch.stack([nodes.ln_hz, 2 * nodes.ln_hz, nodes.ln_hz**0]))
-    assert nodes.filled(found) is found
-
-
 def test_shifts_are_independent_of_units():
     spectra = resonances(0.04 * normal(6)) + noise(6, 0.1)
     (one, spread), (other, same) = registered(spectra, INDEPENDENT, STEP), registered(spectra + math.log(7), INDEPENDENT, STEP)

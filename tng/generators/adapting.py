@@ -123,7 +123,8 @@ def unrecorded(maker: ShapedNoise, vs30_mps: float | None = None) -> Station:
     level = maker.layout.parts(mean[None])[0]
     curve = maker.nodes.sharpened(law.fine[0] + torch.einsum("bfc,fk->bck", level, maker.nodes.bands_at)[0] / 2)
     return Station(mean, law.scatter, curve, torch.stack([one.ln_noise for one in known]).median(dim=0).values,
-                   torch.cat([one.catalogue for one in known]), torch.cat([one.p_onsets for one in known]))
+                   torch.cat([one.catalogue for one in known]), torch.cat([one.p_onsets for one in known]),
+                   torch.cat([one.polarised for one in known]), torch.stack([one.wander for one in known]).median())
 
 
 def without_others(law: Law) -> Law:

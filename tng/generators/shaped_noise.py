@@ -106,13 +106,15 @@ class ShapedNoise:
         return self.make(station, *self.descriptions(station, seeds, turns, drivers), seeds)
 
     def descriptions(self, station: Station, seeds: Tensor, turns: Tensor, drivers: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """New numbers (B, numbers) and P onsets (B,) [s] of a station; `turns` (B, 2) in [0, 1) choose from its lists."""
+        """New numbers (B, numbers) and P onsets (B,) [s] of a station; `turns` (B, 3) in [0, 1) choose from its lists."""
         like, law = station.mean, self.law
         if drivers is None:
             drivers = smoothed(station.catalogue, turns[:, 0], dealing.normal(seeds, law.spread.shape, like, stream=STREAMS) * law.spread)
         p = station.p_onsets[(turns[:, 1] * len(station.p_onsets)).long()]
-        scatter = torch.linalg.cholesky(steadied(station.scatter))
-        u = station.mean + law.effect(drivers, self.bands.centres_hz) + dealing.normal(seeds, like.shape, like, stream=STREAMS + 1) @ scatter.T
+        scatter = steadied(station.scatter)
+        away = dealing.normal(seeds, like.shape, like, stream=STREAMS + 1) @ torch.linalg.cholesky(scatter).T
+        polarised = smoothed(station.polarised, turns[:, 2], away[:, self.layout.polarisation])
+        u = station.mean + law.effect(drivers, self.bands.centres_hz) + given(away, scatter, self.layout.polarisation, polarised)
         if bool(station.wander):
             u[:, :self.layout.sizes[0]] += self.nodes.moved_power(station.curve, self.shifts(station, seeds)).flatten(1)
         return u, p
@@ -131,10 +133,10 @@ class ShapedNoise:
         ln_shape = self.network.decode(w, onsets)
         envelope = cells.amplitude(ln_shape - self.network.mean_level(ln_shape, onsets)[..., None], onsets)
 
-        white = dealing.normal(seeds, (3, bands.samples), u, stream=STREAMS + 2)
-        after = (cells.time_s >= onsets[:, 1, None])[:, None]
-        of_p, of_s = (mixing_matrix(numbers) @ white for numbers in (offset[1:] + gain[1:] * polarisation).chunk(2, dim=1))
-        shaped = (bands.pieces(torch.where(after, of_s, of_p)) * envelope).sum(dim=1)
+        pieces = bands.pieces(dealing.normal(seeds, (3, bands.samples), u, stream=STREAMS + 2))
+        after = (cells.time_s >= onsets[:, 1, None])[:, None, None]
+        of_p, of_s = (mixing_matrix(numbers)[:, None] @ pieces for numbers in (offset[1:] + gain[1:] * polarisation).chunk(2, dim=1))
+        shaped = (torch.where(after, of_s, of_p) * envelope).sum(dim=1)
         curve = station.curve[None]
         if bool(station.wander):
             curve = self.nodes.stretched(curve, self.shifts(station, seeds) if shifts is None else shifts)
@@ -165,18 +167,24 @@ def smoothed(catalogue: Tensor, chosen: Tensor, moved: Tensor) -> Tensor:
     return centre + math.sqrt(1 - SMOOTHED**2) * (one - centre) + SMOOTHED * moved
 
 
+def given(away: Tensor, covariance: Tensor, part: slice, values: Tensor) -> Tensor:
+    """Draws (B, numbers) from a Gaussian, some numbers of which are replaced by given ones; the others follow as far as they are correlated."""
+    follow = torch.linalg.solve(covariance[part, part], covariance[part])                       # (part, numbers): 1 on the part itself
+    return away + (values - away[:, part]) @ follow
+
+
 def steadied(covariance: Tensor) -> Tensor:
     """A covariance that has a Cholesky factor even if it was learned from fewer records than it has rows."""
     return covariance + torch.diag(1e-6 * torch.diagonal(covariance) + 1e-9)
 
 
 def places(seed: int, station: str, n: int) -> Tensor:
-    """Where in a station's lists n records look, (n, 2) in [0, 1): evenly spread however many there are, from a random start.
+    """Where in a station's lists n records look, (n, 3) in [0, 1): evenly spread however many there are, from a random start.
 
-    A sequence of additions of the golden section and of sqrt(2): a few records then have neither only strong nor only weak earthquakes.
+    A sequence of additions of the golden section, sqrt(2) and sqrt(3): a few records then have neither only strong nor only weak earthquakes.
     """
-    start = np.random.default_rng([seed, *station.encode(), 7]).random(2)
-    steps = np.array([(math.sqrt(5) - 1) / 2, math.sqrt(2) - 1])
+    start = np.random.default_rng([seed, *station.encode(), 7]).random(3)
+    steps = np.array([(math.sqrt(5) - 1) / 2, math.sqrt(2) - 1, math.sqrt(3) - 1])
     return torch.from_numpy((start + np.arange(n)[:, None] * steps) % 1)
 
 

@@ -25,7 +25,7 @@ from tng.generators import shaped_noise
 from tng.generators.envelope_net import EnvelopeNet, whittle
 from tng.generators.shaped_noise import ShapedNoise
 from tng.generators.source_and_path import KNOWN, LN_VS30, Law, drivers_of, learn, numbers_of
-from tng.generators.station import NODES_PER_OCTAVE, Nodes, Station, own_scatter, posterior, shrunk_fine
+from tng.generators.station import NODES_PER_OCTAVE, Station, own_scatter, posterior, shrunk_fine
 from tng.processes import TrainingError, dtype_of
 from tng.training import CorpusBatches, train
 
@@ -84,23 +84,27 @@ def measure(network: EnvelopeNet, corpus: Corpus, rows, at_once: int = 64) -> Le
         spectra.append(nodes.ln_spectra(x, bands))
     number = {code: i for i, code in enumerate(codes)}
     vs30 = table.groupby("station_code")["station_vs30_mps"].first() if "station_vs30_mps" in table else {}
-    station, known, ln_spectra = torch.tensor([number[code] for code in table["station_code"]]), Description.join(parts), torch.cat(spectra)
-    return Learned(rows, station, codes, known, ln_spectra, torch.tensor(arrivals.column(table, "source_magnitude")).to(like),
-                   torch.tensor(arrivals.distances_km(table).clip(min=NEAREST_KM)).to(like),
-                   torch.log(torch.tensor([float(vs30[code]) if code in vs30 else np.nan for code in codes])).to(like),
-                   *_resonances(nodes, ln_spectra, known, station, len(codes)))
+    known, count = Description.join(parts), len(rows)
+    learned = Learned(rows, torch.tensor([number[code] for code in table["station_code"]]), codes, known, torch.cat(spectra),
+                      torch.tensor(arrivals.column(table, "source_magnitude")).to(like),
+                      torch.tensor(arrivals.distances_km(table).clip(min=NEAREST_KM)).to(like),
+                      torch.log(torch.tensor([float(vs30[code]) if code in vs30 else np.nan for code in codes])).to(like),
+                      torch.zeros(count).to(like), torch.zeros_like(known.ln_power), torch.zeros(len(codes)).to(like))
+    return in_register(network, learned)
 
 
-def _resonances(nodes: Nodes, ln_spectra: Tensor, known: Description, station: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """How resonances of each record are moved, what that adds to its ln power, and how much they wander at each station."""
-    shifts, moved, wander = torch.zeros_like(ln_spectra[:, 0, 0]), torch.zeros_like(known.ln_power), ln_spectra.new_zeros(count)
-    for i in range(count):
-        own = station == i
-        shifts[own], wander[i] = nodes.registered(nodes.fine(ln_spectra[own], known.ln_power[own]))
+def in_register(network: EnvelopeNet, measured: Learned) -> Learned:
+    """With how resonances of each record are moved, by the records of its station among these, and what that adds to its ln power."""
+    nodes = network.nodes(measured.ln_spectra)
+    shifts, moved, wander = (torch.zeros_like(each) for each in (measured.shifts, measured.moved, measured.wander))
+    for i in range(len(measured.codes)):
+        own = measured.station == i
+        spectra = measured.ln_spectra[own]
+        shifts[own], wander[i] = nodes.registered(nodes.fine(spectra, measured.known.ln_power[own]))
         if bool(wander[i]):
-            usual = nodes.sharpened(nodes.stretched(ln_spectra[own], -shifts[own]).mean(dim=0))
+            usual = nodes.sharpened(nodes.stretched(spectra, -shifts[own]).mean(dim=0))
             moved[own] = nodes.moved_power(usual, shifts[own])
-    return shifts, moved, wander
+    return replace(measured, shifts=shifts, moved=moved, wander=wander)
 
 
 @dataclass
@@ -204,7 +208,7 @@ def _numbers(network: EnvelopeNet, measured: Learned) -> tuple[Tensor, Tensor, T
     noise = torch.stack([measured.known.ln_noise[measured.station == i].median(dim=0).values for i in range(len(measured.codes))])
     resting = replace(measured.known, ln_power=measured.known.ln_power - measured.moved)
     numbers = numbers_of(resting, w, noise[measured.station])
-    louder = layout_of(network).parts(numbers)[4][:, :, None]
+    louder = network.layout.parts(numbers)[4][:, :, None]
     room = measured.known.ln_power - louder                     # filters of low bands take signal for noise: it has no more power than any record
     noise = torch.stack([torch.minimum(one, room[measured.station == i].amin(dim=0)) for i, one in enumerate(noise)])
     return numbers, noise, torch.exp(ln_variance)
@@ -255,7 +259,8 @@ def phase1(network: EnvelopeNet, law: Law, measured: Learned, vs30_mps: float | 
     fine = shrunk_fine(nodes.stretched(fine, -measured.shifts).mean(dim=0), len(numbers), law.fine)
     level = layout.parts(mean[None])[0]
     curve = nodes.sharpened(fine + torch.einsum("bfc,fk->bck", level, nodes.bands_at)[0] / 2)
-    return Station(mean, own_scatter(rest, law.scatter, layout), curve, noise[0], drivers[given], measured.known.onsets[:, 0], measured.wander[0])
+    polarised = rest[:, layout.polarisation] - mean[layout.polarisation]
+    return Station(mean, own_scatter(rest, law.scatter, layout), curve, noise[0], drivers[given], measured.known.onsets[:, 0], polarised, measured.wander[0])
 
 
 def prior_of(law: Law, ln_vs30: Tensor) -> Tensor:

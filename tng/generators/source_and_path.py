@@ -46,6 +46,11 @@ class Layout:
     def sizes(self) -> list[int]:
         return [3 * self.bands, 1, 1, POLARISATION, 1, self.latent]
 
+    @property
+    def polarisation(self) -> slice:
+        """Which numbers are the polarisation."""
+        return slice(sum(self.sizes[:3]), sum(self.sizes[:4]))
+
     def parts(self, u: Tensor) -> list[Tensor]:
         """ln power (B, bands, 3), ln S-P lag, ln duration, ln noise (B, 1 each), polarisation (B, 6), w: in the order of the row."""
         power, *others = u.split(self.sizes, dim=1)

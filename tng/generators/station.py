@@ -9,7 +9,7 @@ They are learned from records in closed form, with what other stations have taug
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -39,6 +39,8 @@ class Station:
     ln_noise : (bands, 3)
     catalogue : (records, drivers)
     p_onsets : (records,) [s]
+    polarised : (records, 6)
+        Polarisation of its records, as far as the law does not explain it.
     wander : ()
         Standard deviation of ln frequency by which horizontal resonances move from record to record.
     """
@@ -49,7 +51,8 @@ class Station:
     ln_noise: Tensor
     catalogue: Tensor
     p_onsets: Tensor
-    wander: Tensor = field(default_factory=lambda: torch.zeros(()))
+    polarised: Tensor
+    wander: Tensor
 
     def tensors(self, number: int) -> dict[str, Tensor]:
         return {f"station.{number}.{each.name}": getattr(self, each.name) for each in fields(self)}
