@@ -4,7 +4,8 @@
 
 For each data seed, simulates five calibrated stations from three catalogues of earthquakes: 60 training records a station, 300 held-out
 ones, 240 fresh ones for the floor (recorded against recorded); and 20 random stations of 20 records to pre-train on.  Each generator
-makes 240 records a station, which are held against the held-out ones (`tng.scoring.goals`).
+makes 240 records a station, which are held against the held-out ones (`tng.scoring.goals`).  Shaped noise makes 240 more
+of each station with another station's earthquakes ("swap"; the floor's are the fresh ones).
 
 What a step makes is kept in the work folder, by seed and generator, and taken from there the next time: an interrupted study goes on.
 After a change of the library choose another folder; --again makes the generators that are named anew, from the records that are there.
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +134,27 @@ def shaped_noise(run: runs.Run) -> Generator:
     return generator(trained.network, trained.extra, trained.info["stations"])
 
 
+def swapped(maker) -> list[Record]:
+    """Records of shaped noise in which each station is given the earthquakes of the next one: their magnitudes, distances, polarisations and onsets."""
+    from tng.generators.shaped_noise import ShapedNoise
+
+    codes = [site.name for site in surrogate.stations()[:STATIONS]]
+    known = {code: replace(maker.known[code], **{what: getattr(maker.known[other], what) for what in ("catalogue", "p_onsets", "polarised", "scatter")})
+             for code, other in zip(codes, [*codes[1:], codes[0]])}
+    other = ShapedNoise(maker.network, maker.law, known)
+    return [record for code in codes for record in other.sample(code, GENERATED, 1)]
+
+
+def station_kept(made: Judged, judge: Judge) -> pd.DataFrame:
+    """Whether each station's median HVSR is its own: stations whose f0 is within 5 %, and mean correlation, all records taken."""
+    hz, hits, alike = judge.grid.curve_hz, 0, []
+    for code in judge.stations:
+        found, expected = (np.median(side.of_station(code).features.ln_hvsr, axis=0) for side in (made, judge.held_out))
+        hits += abs(np.log(hz[found.argmax()] / hz[expected.argmax()])) < 0.05
+        alike.append(np.corrcoef(found, expected)[0, 1])
+    return pd.DataFrame({"value": {"swap hits": float(hits), "swap r": float(np.mean(alike))}}).rename_axis("measure")
+
+
 # --- the study ------------------------------------------------------------------------------------------------------------
 
 def table_of(seed: int, names: list[str], work: Path, again: list[str]) -> pd.DataFrame:
@@ -149,7 +172,11 @@ def table_of(seed: int, names: list[str], work: Path, again: list[str]) -> pd.Da
                 made = [record for code in judge.stations for record in maker.sample(code, GENERATED, seed)]
             if name in again:
                 run.path(f"measured-{name}.npz").unlink(missing_ok=True)
-            found = judge.of(measured(run.path(f"measured-{name}.npz"), RecordSet.of(made, name)), new=name != FLOOR)
+            side = measured(run.path(f"measured-{name}.npz"), RecordSet.of(made, name))
+            found = judge.of(side, new=name != FLOOR)
+            if name in (FLOOR, "shaped-noise"):
+                other = side if name == FLOOR else Judged.of(RecordSet.of(swapped(maker), "swapped"), judge.grid)
+                found = pd.concat([found, station_kept(other, judge)])
             found.to_csv(path.with_suffix(".part"))
             path.with_suffix(".part").rename(path)
         tables[GENERATORS.get(name, name)] = pd.read_csv(path, index_col="measure")
