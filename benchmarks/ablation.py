@@ -48,7 +48,7 @@ BEYOND = 2.0                                  # times the change by other random
 FULL, OTHER_DRAWS = "full", "other random numbers"
 EPOCHS = 12                                   # fewer than usual, for the full generator too
 STEADYING = 200                               # records for it
-STEPS, LEARNING_RATE = 30, 5e-4               # of fine-tuning
+STEPS, LEARNING_RATE = 60, 2e-3               # of fine-tuning
 
 
 # --- what the full generator is made of ------------------------------------------------------------------------------------
