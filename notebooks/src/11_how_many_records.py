@@ -233,7 +233,7 @@ for n in about["records"]:
 # * All of it is synthetic, and synthetic records are of the family that this generator assumes: noise behind a filter. Real stations ring, scatter waves and are nonlinear; expect to need more records.
 # * The number is one for the HVSR. The level of the motion depends on the stress drops of the few earthquakes, which scatter by far more than a filter does: PGA is the last to settle.
 # * Magnitudes and distances of the station's records must be known, or the model trained without them.
-# * A record a station is not enough for its scatter from record to record: that is, for few records, the scatter of other stations.
+# * A few records do not tell how the numbers of a record hang together at the station: for few records that is as at other stations, and only its size is the station's own.
 #
 # ## Things to try
 #
