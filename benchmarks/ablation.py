@@ -129,8 +129,9 @@ def without_station(parts: Parts) -> ShapedNoise:
     level = maker.layout.parts(law.prior[0][None])[0]
     curve = maker.nodes.sharpened(law.fine[0] + torch.einsum("bfc,fk->bck", level, maker.nodes.bands_at)[0] / 2)
     noise = torch.stack([station.ln_noise for station in maker.known.values()]).mean(dim=0)
+    polarised, wander = torch.cat([one.polarised for one in maker.known.values()]), torch.stack([one.wander for one in maker.known.values()]).median()
     maker.known = {code: replace(like, mean=law.prior[0], scatter=law.scatter, curve=curve, ln_noise=noise, catalogue=station.catalogue,
-                                 p_onsets=station.p_onsets) for code, station in maker.known.items()}
+                                 p_onsets=station.p_onsets, polarised=polarised, wander=wander) for code, station in maker.known.items()}
     return maker
 
 

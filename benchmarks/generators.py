@@ -135,7 +135,8 @@ def shaped_noise(run: runs.Run) -> Generator:
 
 
 def swapped(maker) -> list[Record]:
-    """Records of shaped noise in which each station is given the earthquakes of the next one: their magnitudes, distances, polarisations and onsets."""
+    """Records of shaped noise in which each station is given the earthquakes of the next one: their magnitudes, distances, polarisations, onsets,
+    and how they scatter."""
     from tng.generators.shaped_noise import ShapedNoise
 
     codes = [site.name for site in surrogate.stations()[:STATIONS]]

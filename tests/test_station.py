@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tng.envelopes import Bands, band_limits
+from tng.generators.shaped_noise import steadied
 from tng.generators.source_and_path import Layout
 from tng.generators.station import OWN_SCATTER, USUAL_SIZE, Nodes, Station, own_scatter, posterior, rescaled, shrunk_fine
 
@@ -114,13 +115,37 @@ def test_contrasts_are_levels_and_ratios_of_each_band():
 
 
 def test_scatter_becomes_the_stations_own():
+    none = torch.zeros(3, dtype=torch.float64)
     common, own = spread(), 4 * spread()
     few, many = (normal(n, 18) @ torch.linalg.cholesky(own).T + 7 for n in (20, 200000))
-    assert torch.equal(own_scatter(few[:2], common, LAYOUT), common)
+    assert torch.equal(own_scatter(few[:2], common, LAYOUT, none), common)
     weight = 20 / (20 + OWN_SCATTER)
-    torch.testing.assert_close(own_scatter(few, common, LAYOUT), weight * few.T.cov() + (1 - weight) * rescaled(few.T.cov(), 19, common, LAYOUT))
-    torch.testing.assert_close(own_scatter(many, common, LAYOUT), own, rtol=0.05, atol=0.1)
-    assert float(torch.linalg.eigvalsh(own_scatter(normal(3, 18), common, LAYOUT)).min()) > 0
+    torch.testing.assert_close(own_scatter(few, common, LAYOUT, none), weight * few.T.cov() + (1 - weight) * rescaled(few.T.cov(), 19, common, LAYOUT))
+    torch.testing.assert_close(own_scatter(many, common, LAYOUT, none), own, rtol=0.05, atol=0.1)
+    assert float(torch.linalg.eigvalsh(own_scatter(normal(3, 18), common, LAYOUT, none)).min()) > 0
+
+
+def test_what_the_network_leaves_open_of_w_is_scatter_too():
+    """Means of w scatter less than w: with the network's variance added, the size of w's scatter is as usual."""
+    open_, usual = torch.tensor([0.6, 0.5, 0.7], dtype=torch.float64), torch.eye(18, dtype=torch.float64)
+    rest = normal(20000, 18)
+    rest[:, -3:] *= torch.sqrt(1 - open_)
+    found = own_scatter(rest[:25], usual, LAYOUT, open_)
+    torch.testing.assert_close(torch.diagonal(own_scatter(rest, usual, LAYOUT, open_))[-3:], torch.ones(3, dtype=torch.float64), rtol=0.05, atol=0)
+    assert float(torch.diagonal(found)[-3:].mean()) > 0.8
+
+
+@pytest.mark.parametrize("records, stations", [(3, 3), (3, 7), (5, 7)])
+def test_scatter_of_few_records_can_be_drawn_from_in_single_precision(records, stations):
+    layout = Layout(bands=18, latent=8)
+    n = sum(layout.sizes)
+    for _ in range(5):
+        mixed = torch.randn(n, n) / n**0.5
+        groups = [torch.randn(records, n) @ mixed for _ in range(stations)]
+        away = torch.cat([group - group.mean(dim=0) for group in groups])
+        common = away.T @ away / (stations * (records - 1))
+        found = own_scatter(groups[0], common, layout, torch.full((8,), 0.1))
+        assert found.dtype == torch.float32 and torch.isfinite(found).all() and torch.isfinite(torch.linalg.cholesky(steadied(found))).all()
 
 
 def test_size_of_scatter_is_found_kind_by_kind():

@@ -19,7 +19,7 @@ from tng.config import nearest
 from tng.corpus import Corpus
 from tng.generators import GeneratorError, random_stream
 from tng.generators.envelope_net import EnvelopeNet
-from tng.generators.shaped_noise import ShapedNoise
+from tng.generators.shaped_noise import ShapedNoise, steadied
 from tng.generators.shaping import FEWEST, Learned, measure, phase1, prior_of
 from tng.generators.source_and_path import DRIVERS, Law
 from tng.generators.station import Nodes, Station
@@ -91,15 +91,17 @@ def widened(network: EnvelopeNet, law: Law, measured: Learned, vs30_mps: float |
     own = law.scatter / len(alone.catalogue) + 1e-9 * torch.eye(len(between)).to(between)
     numbers = max(WIDENED, key=lambda times: _evidence(alone.mean - prior_of(law, ln_vs30), times * between + own))
     usual, others, within = law.fine
-    away = network.nodes(alone.mean).fine(measured.ln_spectra, measured.known.ln_power).mean(dim=0) - usual
+    nodes = network.nodes(alone.mean)
+    spectra = nodes.fine(measured.ln_spectra, measured.known.ln_power)
+    away = nodes.stretched(spectra, -measured.shifts).mean(dim=0) - usual
     fine = max(WIDENED, key=lambda times: _independent(away, times * others + within / records))
     return replace(law, between=numbers * between, fine=torch.stack([usual, fine * others, within]))
 
 
 def _evidence(away: Tensor, covariance: Tensor) -> float:
     """ln density of a Gaussian but for a constant."""
-    factor = torch.linalg.cholesky(covariance)
-    standard = torch.linalg.solve_triangular(factor, away[:, None], upper=False)
+    factor = torch.linalg.cholesky(steadied(covariance))
+    standard = torch.linalg.solve_triangular(factor, away[:, None].double(), upper=False)
     return float(-torch.log(torch.diagonal(factor)).sum() - (standard**2).sum() / 2)
 
 

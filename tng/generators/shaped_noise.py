@@ -27,6 +27,7 @@ from tng.generators.station import Station
 from tng.records import Record
 
 SMOOTHED = 0.2              # of the drivers' spread by which a drawn one is moved, so that none is repeated
+JITTER = 2e-5               # of variances: more than rounding to single precision takes from a covariance
 LAST_S = 2.0                # S comes at least this long before the end
 AT_ONCE = 32                # records
 DURATIONS_S = 0.4, 40.0
@@ -92,6 +93,8 @@ class ShapedNoise:
             raise GeneratorError("magnitude and distance_km go together: give both, or none to have them drawn as in the station's records")
         if self.law.drivers != DRIVERS:
             raise GeneratorError("this generator was trained on records without magnitudes and distances, so it cannot make them to order")
+        if bool((self.law.highest <= self.law.lowest).any()):
+            raise GeneratorError("all records that this generator was trained on have the same magnitude or distance, so it does not know what another one does")
         both = []
         for name, values, (low, high), unit in (("magnitude", magnitude, MAGNITUDES, ""), ("distance_km", distance_km, DISTANCES_KM, " km")):
             values = np.broadcast_to(np.asarray(values, dtype=float), (n,)) if np.ndim(values) == 0 else np.asarray(values, dtype=float)
@@ -112,7 +115,7 @@ class ShapedNoise:
             drivers = smoothed(station.catalogue, turns[:, 0], dealing.normal(seeds, law.spread.shape, like, stream=STREAMS) * law.spread)
         p = station.p_onsets[(turns[:, 1] * len(station.p_onsets)).long()]
         scatter = steadied(station.scatter)
-        away = dealing.normal(seeds, like.shape, like, stream=STREAMS + 1) @ torch.linalg.cholesky(scatter).T
+        away = dealing.normal(seeds, like.shape, like, stream=STREAMS + 1) @ torch.linalg.cholesky(scatter).T.to(like)
         polarised = smoothed(station.polarised, turns[:, 2], away[:, self.layout.polarisation])
         u = station.mean + law.effect(drivers, self.bands.centres_hz) + given(away, scatter, self.layout.polarisation, polarised)
         if bool(station.wander):
@@ -142,7 +145,7 @@ class ShapedNoise:
             curve = self.nodes.stretched(curve, self.shifts(station, seeds) if shifts is None else shifts)
         filtered = bands.spectrum(shaped) * minimum_phase(curve @ self.nodes.between, bands.padded)
 
-        noise = self.noise(station.ln_noise + louder[:, :, None], seeds)
+        noise = self.noise(torch.minimum(station.ln_noise + louder[:, :, None], ln_power), seeds)       # no louder than the record
         power = torch.exp(ln_power)
         wanted = torch.log(torch.maximum(power - bands.power(bands.spectrum(noise)), LEAST_SIGNAL * power))
         cut = bands.spectrum(bands.record(filtered))                     # what rings beyond the window does not count
@@ -170,12 +173,13 @@ def smoothed(catalogue: Tensor, chosen: Tensor, moved: Tensor) -> Tensor:
 def given(away: Tensor, covariance: Tensor, part: slice, values: Tensor) -> Tensor:
     """Draws (B, numbers) from a Gaussian, some numbers of which are replaced by given ones; the others follow as far as they are correlated."""
     follow = torch.linalg.solve(covariance[part, part], covariance[part])                       # (part, numbers): 1 on the part itself
-    return away + (values - away[:, part]) @ follow
+    return away + (values - away[:, part]) @ follow.to(away)
 
 
 def steadied(covariance: Tensor) -> Tensor:
     """A covariance that has a Cholesky factor even if it was learned from fewer records than it has rows."""
-    return covariance + torch.diag(1e-6 * torch.diagonal(covariance) + 1e-9)
+    covariance = covariance.double()
+    return covariance + torch.diag(JITTER * torch.diagonal(covariance) + 1e-9)
 
 
 def places(seed: int, station: str, n: int) -> Tensor:

@@ -35,6 +35,7 @@ ROUNDS, STEADYING = 3, 400   # of steadying, and records for each
 STEP = 0.8                   # of what is found missing that a round makes up for
 MOST_GAIN = 1.6              # of polarisation
 NEAREST_KM = 1.0             # what is nearer counts as this far
+DEAD = -25.0                 # of ln power [ln (cm/s²)²]: no recorder resolves it
 SMOOTH = NODES_PER_OCTAVE // 4    # nodes to either side over which the variance of few stations' fine structure is averaged
 LOUD = 3.0                   # times the noise: cells that count in it
 
@@ -85,6 +86,7 @@ def measure(network: EnvelopeNet, corpus: Corpus, rows, at_once: int = 64) -> Le
     number = {code: i for i, code in enumerate(codes)}
     vs30 = table.groupby("station_code")["station_vs30_mps"].first() if "station_vs30_mps" in table else {}
     known, count = Description.join(parts), len(rows)
+    _alive(corpus, rows, known)
     learned = Learned(rows, torch.tensor([number[code] for code in table["station_code"]]), codes, known, torch.cat(spectra),
                       torch.tensor(arrivals.column(table, "source_magnitude")).to(like),
                       torch.tensor(arrivals.distances_km(table).clip(min=NEAREST_KM)).to(like),
@@ -201,6 +203,16 @@ def _check(measured: Learned, corpus: Corpus) -> None:
         raise TrainingError(f"{corpus.folder}: {', '.join(few[:5])} has fewer than {FEWEST} training records; leave such stations out, or add records")
 
 
+def _alive(corpus: Corpus, rows: np.ndarray, known: Description) -> None:
+    """No logarithm of nothing: one record with a dead component would change the scatter of all stations."""
+    dead = torch.nonzero(known.ln_power.amax(dim=1) < DEAD)
+    if len(dead):
+        record, component = dead[0].tolist()
+        name = corpus.metadata.iloc[int(rows[record])].get("trace_name", f"number {int(rows[record])}")
+        raise TrainingError(f"{corpus.folder}: component {'ENZ'[component]} of record {name} is dead, and {len(dead) - 1} more; "
+                            "leave such records out (tng ingest does, tng corpus check lists them)")
+
+
 @torch.no_grad()
 def _numbers(network: EnvelopeNet, measured: Learned) -> tuple[Tensor, Tensor, Tensor]:
     """Rows of numbers, resonances moved back, ln noise of each station, and the variance that the network leaves to w."""
@@ -217,13 +229,20 @@ def _numbers(network: EnvelopeNet, measured: Learned) -> tuple[Tensor, Tensor, T
 def learn_law(network: EnvelopeNet, measured: Learned, physics: float = 0.0) -> Law:
     """Fit the law of source and path to measured records."""
     layout, (numbers, _, variance) = network.layout, _numbers(network, measured)
-    by_source = bool((torch.isfinite(measured.magnitude) & torch.isfinite(measured.distance_km)).double().mean() >= KNOWN)
+    by_source = _source_is_known(measured)
     drivers = drivers_of(numbers, layout, measured.magnitude, measured.distance_km, by_source)
     bands, _ = network.grid(numbers)
     nodes = network.nodes(numbers)
     fine = nodes.stretched(nodes.fine(measured.ln_spectra, measured.known.ln_power), -measured.shifts)
     return learn(numbers, drivers, measured.station, layout, variance.mean(dim=0), measured.ln_vs30, bands.centres_hz,
                  _fine_variances(fine, measured.station), physics if by_source else 0.0)[0]
+
+
+def _source_is_known(measured: Learned) -> bool:
+    """Whether magnitude and distance are known of enough records, of all together and of each station."""
+    known = (torch.isfinite(measured.magnitude) & torch.isfinite(measured.distance_km)).double()
+    of_stations = torch.zeros(len(measured.codes)).double().index_add(0, measured.station, known)
+    return bool(known.mean() >= KNOWN) and bool((of_stations >= FEWEST).all())
 
 
 def _fine_variances(fine: Tensor, station: Tensor) -> Tensor:
@@ -259,8 +278,8 @@ def phase1(network: EnvelopeNet, law: Law, measured: Learned, vs30_mps: float | 
     fine = shrunk_fine(nodes.stretched(fine, -measured.shifts).mean(dim=0), len(numbers), law.fine)
     level = layout.parts(mean[None])[0]
     curve = nodes.sharpened(fine + torch.einsum("bfc,fk->bck", level, nodes.bands_at)[0] / 2)
-    polarised = rest[:, layout.polarisation] - mean[layout.polarisation]
-    return Station(mean, own_scatter(rest, law.scatter, layout), curve, noise[0], drivers[given], measured.known.onsets[:, 0], polarised, measured.wander[0])
+    polarised = (rest - rest.mean(dim=0))[:, layout.polarisation]
+    return Station(mean, own_scatter(rest, law.scatter, layout, variance.mean(dim=0)), curve, noise[0], drivers[given], measured.known.onsets[:, 0], polarised, measured.wander[0])
 
 
 def prior_of(law: Law, ln_vs30: Tensor) -> Tensor:

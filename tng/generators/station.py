@@ -42,7 +42,7 @@ class Station:
     polarised : (records, 6)
         Polarisation of its records, as far as the law does not explain it.
     wander : ()
-        Standard deviation of ln frequency by which horizontal resonances move from record to record.
+        Standard deviation of ln frequency by which horizontal resonances move from record to record; ten records find most of it.
     """
 
     mean: Tensor
@@ -125,8 +125,9 @@ def posterior(mean: Tensor, records: float, scatter: Tensor, prior: Tensor, betw
     """
     if not bool(between.any()) or records == 0:
         return mean if records else prior
+    between, scatter = between.double(), scatter.double()
     gain = torch.linalg.solve(between + scatter / records + 1e-9 * torch.diag(1 + torch.diagonal(scatter)), between)      # transposed
-    return prior + (mean - prior) @ gain
+    return prior + (mean - prior) @ gain.to(mean)
 
 
 def shrunk_fine(fine: Tensor, records: int, variances: Tensor) -> Tensor:
@@ -135,7 +136,7 @@ def shrunk_fine(fine: Tensor, records: int, variances: Tensor) -> Tensor:
     return usual + (fine - usual) * between / (between + within / records).clamp(min=1e-12)
 
 
-def own_scatter(rest: Tensor, common: Tensor, layout: Layout) -> Tensor:
+def own_scatter(rest: Tensor, common: Tensor, layout: Layout, w_variance: Tensor) -> Tensor:
     """Covariance of a station's records (numbers, numbers): that of all stations, kind by kind more or less, as its own records scatter;
     the more there are, the more it is wholly their own.
 
@@ -143,27 +144,30 @@ def own_scatter(rest: Tensor, common: Tensor, layout: Layout) -> Tensor:
     ----------
     rest : (records, numbers)
         What the law does not explain of the station's records.
+    w_variance : (latent,)
+        What the network leaves open of w, on average: records scatter by that too.
     """
     if len(rest) < 3:
         return common
-    away = rest - rest.mean(dim=0)
-    weight = len(rest) / (len(rest) + OWN_SCATTER)
+    away = (rest - rest.mean(dim=0)).double()                          # covariances of few records are singular: single precision makes them worse
     own = away.T @ away / (len(rest) - 1)
-    return weight * own + (1 - weight) * rescaled(own, len(rest) - 1, common, layout)
+    own[-layout.latent:, -layout.latent:] += torch.diag(w_variance.double())
+    weight = len(rest) / (len(rest) + OWN_SCATTER)
+    return (weight * own + (1 - weight) * rescaled(own, len(rest) - 1, common.double(), layout)).to(rest)
 
 
 def rescaled(own: Tensor, freedom: int, common: Tensor, layout: Layout) -> Tensor:
-    """The common covariance with each kind of numbers (`Layout.contrasts`) as large as in a station's own, with correlations unchanged.
+    """The common covariance with each kind of numbers (`Layout.contrasts`) larger or smaller, with correlations unchanged.
 
-    A site whose H/V varies little keeps that from its first records on: a kind has many numbers, and one size.
+    A kind is as large as in the station's own covariance, whose `freedom` counts as much as `USUAL_SIZE` records that scatter as usual.
+    So a site whose H/V varies little keeps that from few records on: a kind has many numbers, and one size.
     """
     matrix, kinds = layout.contrasts()
     matrix = matrix.to(own)
-    mine, all_others = matrix @ own @ matrix.T, matrix @ common @ matrix.T
-    size = torch.ones(len(own)).to(own)
+    mine, everybodys = torch.diagonal(matrix @ own @ matrix.T), matrix @ common @ matrix.T
+    usual, size = torch.diagonal(everybodys), torch.ones(len(own)).to(own)
     for kind in kinds:
-        usual = all_others[kind][:, kind]
-        times = torch.trace(torch.linalg.solve(usual + 1e-9 * torch.diag(1 + torch.diagonal(usual)), mine[kind][:, kind])) / len(kind)
+        times = (mine[kind] / usual[kind].clamp(min=1e-12)).mean()
         size[kind] = torch.sqrt((freedom * times + USUAL_SIZE) / (freedom + USUAL_SIZE))
     back = torch.linalg.inv(matrix)
-    return back @ (size[:, None] * all_others * size) @ back.T
+    return back @ (size[:, None] * everybodys * size) @ back.T

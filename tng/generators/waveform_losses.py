@@ -134,7 +134,7 @@ class _Task:
         if not self.needed:
             return likelihood
         x = self._seen(torch.as_tensor(self.corpus.waveforms(some.rows)).to(u))
-        a, b = (self._seen(self._made(u, some.station, some.known, seeds + turn)) for turn in (1, 2))
+        a, b = (self._seen(self._made(u, some.station, some.known, seeds + turn, some.shifts)) for turn in (1, 2))
         found = {name: self._score(name, a[name], b[name], x[name]) for name in self.scored}
         if "station_marginal" in self.weights:
             found["station_marginal"] = losses.station_marginal(a[SEEN], x[SEEN], some.station)
@@ -149,12 +149,12 @@ class _Task:
         w = mean + torch.exp(ln_variance / 2) * dealing.normal(seeds, mean.shape[1:], mean, stream=4)
         return numbers_of(known, w, torch.stack([self.stations[number].ln_noise for number in station.tolist()]))
 
-    def _made(self, u: Tensor, station: Tensor, known: Description, seeds: Tensor) -> Tensor:
-        """Records made with each row's station, in the order of the rows."""
+    def _made(self, u: Tensor, station: Tensor, known: Description, seeds: Tensor, shifts: Tensor | None = None) -> Tensor:
+        """Records made with each row's station, in the order of the rows, with its own shift or a new one."""
         order, made = [], []
         for number in station.unique().tolist():
             rows = torch.nonzero(station == number)[:, 0]
-            made.append(self.maker.make(self.stations[number], u[rows], known.onsets[rows, 0], seeds[rows]))
+            made.append(self.maker.make(self.stations[number], u[rows], known.onsets[rows, 0], seeds[rows], None if shifts is None else shifts[rows]))
             order.append(rows)
         return torch.cat(made)[torch.cat(order).argsort()]
 
