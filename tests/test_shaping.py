@@ -339,9 +339,25 @@ def test_without_magnitudes_strength_drives(tmp_path):
         shaping.generator(network, learned.tensors(), list(learned.stations)).sample("A", 1, 0, magnitude=5, distance_km=20)
 
 
-def test_a_station_without_magnitudes_among_others_is_named(tmp_path):
-    records = [record(code, i, sources=code != "B" or i > 2) for code in "ABC" for i in range(3 if code == "B" else 15)]
-    with pytest.raises(TrainingError, match="station B: no record has a magnitude and a distance"):
+def test_strength_drives_if_one_station_knows_no_magnitudes(tmp_path):
+    """Nine records of ten have a source, but none of station B: it could not be asked for records to order."""
+    records = [record(code, i, sources=code != "B") for code in "ABC" for i in range(3 if code == "B" else 15)]
+    network, _, learned = learn(tmp_path, records)
+    assert learned.law.drivers == ("strength",) and np.isfinite(samples_of(learned, network, "B")).all()
+
+
+def test_one_magnitude_teaches_nothing_of_others(tmp_path):
+    network, _, learned = learn(tmp_path, [record(code, i, magnitude=5.0) for code in "AB" for i in range(10)])
+    maker = shaping.generator(network, learned.tensors(), list(learned.stations))
+    assert np.isfinite(array(maker.sample("A", 4, 0))).all()
+    with pytest.raises(ValueError, match="have the same magnitude or distance"):
+        maker.sample("A", 1, 0, magnitude=6, distance_km=20)
+
+
+def test_a_dead_component_is_refused_by_name(tmp_path):
+    records = [record(code, i) for code in "AB" for i in range(10)]
+    records[3].data[2] = 0
+    with pytest.raises(TrainingError, match="component Z of record .* is dead, and 0 more"):
         learn(tmp_path, records)
 
 
