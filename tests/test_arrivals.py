@@ -170,3 +170,7 @@ def test_distances_are_hypocentral():
                           "source_depth_km": [5.0, 40.0, np.nan, 5.0, -999.0]})
     assert distances_km(table) == pytest.approx([50, 50, np.hypot(30, 10), np.nan, np.hypot(30, 10)], nan_ok=True)
     assert np.isnan(distances_km(pd.DataFrame(index=range(2)))).all()
+    places = pd.DataFrame({"station_latitude_deg": [38.0, 38.0], "station_longitude_deg": [43.0, 43.0], "source_latitude_deg": [38.5, np.nan],
+                           "source_longitude_deg": [43.0, 43.0], "source_depth_km": [10.0, 10.0]})
+    assert distances_km(places) == pytest.approx([np.hypot(0.5 * 111.195, 10), np.nan], rel=1e-4, nan_ok=True)      # half a degree along a meridian
+    assert distances_km(places.assign(path_ep_distance_km=30.0)) == pytest.approx([np.hypot(30, 10)] * 2)

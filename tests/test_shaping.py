@@ -283,6 +283,9 @@ def test_generate_to_order(here, shaped, monkeypatch, capsys):
     made = Corpus.open(here / "generated/A")
     np.testing.assert_array_equal(made.waveforms([0, 1]), array(generator_of(shaped[1]).sample("A", 2, 0, 6.0, 30.0)).astype(np.float32))
     assert set(made.metadata["source_magnitude"]) == {6.0} and set(made.metadata["path_hyp_distance_km"]) == {30.0}
+    assert "an extrapolation" not in text
+    code, text = tng(monkeypatch, capsys, *words, "--magnitude", 8.4, "--distance-km", 2, "--into", "far")
+    assert code == 0 and "--magnitude 8.4: the generator has learned from" in text and "--distance-km 2: the generator has learned from" in text
     for more, says in ((["--magnitude", 6], "go together"), (["--magnitude", 12, "--distance-km", 30], "from 2 to 8.5"), (["--station", "Q"], "no station 'Q'"),
                        (["-k", 3], "shaped-noise mixes no codes"), (["--noise", "0.1"], "mixes no codes")):
         code, text = tng(monkeypatch, capsys, *words, "--into", "x", *more)
@@ -290,6 +293,11 @@ def test_generate_to_order(here, shaped, monkeypatch, capsys):
         assert not (here / "x").exists()
     code, text = tng(monkeypatch, capsys, "generate", "--model", "replay", "--station", "A", "-n", 2, "--into", "x", "--magnitude", 6, "--distance-km", 30)
     assert code == 1 and "no records to order" in text
+
+
+def test_what_a_run_holds_is_taken(here, monkeypatch, capsys):
+    code, text = tng(monkeypatch, capsys, "generate", "--run", "runs/quick", "--station", "A", "-n", 1)
+    assert code == 0 and "Taking --model shaped-noise, which runs/quick holds" in text
 
 
 def test_released_shaped_noise_mixes_nothing(here):

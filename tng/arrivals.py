@@ -13,6 +13,7 @@ import pandas as pd
 from scipy import signal
 
 from tng import onset
+from tng.catalogue import distance_km
 from tng.corpus import Corpus
 from tng.records import Record
 
@@ -111,11 +112,12 @@ def of_corpus(corpus: Corpus, rows: Sequence[int] | np.ndarray | None = None, *,
 
 
 def distances_km(table: pd.DataFrame) -> np.ndarray:
-    """Hypocentral distance of every row of metadata [km]; from the epicentral one where that is all; NaN where unknown."""
+    """Hypocentral distance of every row of metadata [km]; from the epicentral one, or from both places, where that is all; NaN where unknown."""
     depth_km = column(table, "source_depth_km")
     depth_km = np.where(depth_km >= 0, depth_km, USUAL_DEPTH_KM)
-    hypocentral = column(table, "path_hyp_distance_km")
-    return np.where(hypocentral > 0, hypocentral, np.hypot(column(table, "path_ep_distance_km"), depth_km))
+    epicentral, hypocentral = column(table, "path_ep_distance_km"), column(table, "path_hyp_distance_km")
+    by_places = distance_km(*(column(table, f"{place}_{angle}_deg") for place in ("station", "source") for angle in ("latitude", "longitude")))
+    return np.where(hypocentral > 0, hypocentral, np.hypot(np.where(np.isfinite(epicentral), epicentral, by_places), depth_km))
 
 
 def column(table: pd.DataFrame, name: str) -> np.ndarray:

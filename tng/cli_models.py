@@ -75,6 +75,8 @@ def generate(station: Annotated[list[str], typer.Option(help="Station code; can 
         else:
             count = len(codes) * n if writers.write(records, folder, form, overwrite=overwrite) else 0
         typer.echo(f"{count} generated records for {', '.join(codes)} in {folder}")
+    if order:
+        _doubt(generator, order)
 
 
 def _generator(model: str | None, run: Path | None, corpus: Path | None, checkpoint: Path | None, device: str,
@@ -101,11 +103,16 @@ def _generator(model: str | None, run: Path | None, corpus: Path | None, checkpo
 
 
 def _default_model(run: Path | None, options: dict) -> str:
-    """TimesNet-Gen of the run; where nothing has been trained yet, the shaped noise that comes with the library."""
+    """TimesNet-Gen of the run, or what else the run holds; where nothing has been trained yet, the shaped noise that comes with the library."""
     from tng import runs
 
-    trained = (runs.runs_folder() / "quick" / "phase1.safetensors").exists()
-    if run is not None or trained or options:
+    folder = run or runs.runs_folder() / "quick"
+    if options or (folder / "phase1.safetensors").exists():
+        return "timesnet-gen"
+    if (folder / "shaped-noise.safetensors").exists():
+        typer.echo(f"Taking --model shaped-noise, which {short(folder.resolve())} holds", err=True)
+        return "shaped-noise"
+    if run is not None:
         return "timesnet-gen"
     typer.echo("Nothing has been trained here: taking --model shaped-noise, which comes with the library (trained on synthetic records)", err=True)
     return "shaped-noise"
@@ -117,6 +124,14 @@ def _to_order(generator, magnitude: float | None, distance_km: float | None) -> 
     if order and not isinstance(generator, _shaped_noise_class()):
         raise ValueError(f"{generator.name} makes no records to order: leave --magnitude and --distance-km out, or take --model shaped-noise")
     return order
+
+
+def _doubt(generator, order: dict) -> None:
+    """What is asked for beyond the training records is said; it is made all the same."""
+    for name, (low, high) in generator.trained_on.items():
+        if name in order and not low <= order[name] <= high:
+            option, unit = f"--{name.replace('_', '-')}", " km" if name.endswith("_km") else ""
+            typer.echo(f"{option} {order[name]:g}: the generator has learned from {low:.3g} to {high:.3g}{unit}; beyond that its amplitudes are an extrapolation", err=True)
 
 
 def _shaped_noise_class() -> type:

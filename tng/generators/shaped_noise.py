@@ -86,6 +86,14 @@ class ShapedNoise:
                 record.meta.update(source_magnitude=round(m, 4), path_hyp_distance_km=round(math.exp(ln_km), 4))
         return records
 
+    @property
+    def trained_on(self) -> dict[str, tuple[float, float]]:
+        """Ranges of magnitude and hypocentral distance [km] of the records that the law was learned from; empty if they were not known."""
+        if self.law.drivers != DRIVERS:
+            return {}
+        (low_m, low_r), (high_m, high_r) = self.law.lowest.tolist(), self.law.highest.tolist()
+        return {"magnitude": (low_m, high_m), "distance_km": (math.exp(low_r), math.exp(high_r))}
+
     def _asked(self, n: int, magnitude, distance_km) -> Tensor | None:
         if magnitude is None and distance_km is None:
             return None
