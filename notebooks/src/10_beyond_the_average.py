@@ -306,12 +306,12 @@ plt.show()
 # %% [markdown]
 # TimesNet-Gen and the two averages meet hardly any goal: their records are too weak, too alike and too long, and a forest tells them from recorded ones nearly always. Two baselines do better because they start from *one* recorded record: the replay
 # copies it, and *phase + envelope* gives its three components one envelope, so that its P wave is no longer vertical (*V/H before S*). The floor itself misses two goals: the mean spectra of fresh earthquakes differ more from the training records' than those of a generator may that has learned from them.
-# Shaped noise starts from no record, and *nearest training* at the floor says that its records are as new as recorded ones are. It meets more goals than any other generator here, and is the one that a forest finds hardest to tell from recorded ones (*C2ST*), though still easier than other recorded ones. Its HVSR is as far from that of the held-out records as the replay's: 60 training records do not say more of a station.
-# Its PGA is a little too high, and its durations scatter a little too little.
+# Shaped noise starts from no record, and *nearest training* at the floor says that its records are as new as recorded ones are. It meets as many goals as the replay, which copies, and more than any generator of new records; and it is the one that a forest finds hardest to tell from recorded ones (*C2ST*, on every data seed), though still easier than other recorded ones. Its HVSR is as far from that of the held-out records as the replay's: 60 training records do not say more of a station.
+# Its PGA is a little too high, with an interval that holds 1; its durations scatter a little too little. *V/H before S* is just below its goal.
 #
 # ## What do the parts earn?
 #
-# The same study with one part taken out at a time (`python benchmarks/ablation.py`).
+# The same study with one part taken out at a time (`python benchmarks/ablation.py`), for a state of the generator before resonances were put in register, polarisations drawn from the station's list, and the size of a station's scatter taken from its own records.
 
 # %%
 ablation = pd.read_csv(runs.results("ablation.csv"), index_col=["variant", "measure"])
@@ -446,7 +446,7 @@ pd.DataFrame.from_dict({code: {
 } for code, other in zip(stations, [*stations[1:], stations[0]])}, orient="index")
 
 # %% [markdown]
-# The same over the data seeds of the study, mean with 95 % interval: stations of five whose $f_0$ is within 5 % of that of the held-out records, and $r$; the floor is that of fresh records, with their own earthquakes.
+# The same over the data seeds of the study, mean with 95 % interval: stations of five whose $f_0$ is within 5 % of that of the held-out records, and $r$; the floor is that of fresh records, with their own earthquakes. 0205-like has two peaks of nearly the same height, and even fresh records sometimes take the other one.
 
 # %%
 pd.DataFrame({name: study.loc[name].loc[["swap hits", "swap r"]].apply(with_interval, axis=1) for name in (goals.FLOOR, "shaped noise")})
