@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import signal
 
-from tng import cards, config
+from tng import cards, checkpoints, config, runs
 from tng.scoring import scoreboard, tables
 
 PARAGRAPH = "Synthetic."
@@ -65,6 +65,31 @@ def test_synthetic_records_are_called_so(tmp_path):
     text = card(tmp_path, corpus_about={**description()["corpus_about"], "synthetic": True})
     assert text.index(PARAGRAPH) < text.index("## Data") and "no earthquake was recorded" in text
     assert cells(section(text, "Data"))["records are"] == ["simulated, none of them recorded"]
+
+
+@pytest.mark.parametrize("synthetic, kinds, said", [
+    (None, {"synthetic": 300, "recorded": 500, "unknown": 12}, "300 synthetic, 500 recorded, 12 unknown"), (None, {"synthetic": 1, "unknown": 811}, "1 synthetic, 811 unknown"),
+    (None, {"recorded": 1, "unknown": 811}, "1 recorded, 811 unknown"), (False, {"recorded": 812}, "recorded earthquakes"), (None, {"unknown": 812}, "unknown"),
+    (False, {"augmented": 812}, "812 augmented"), (True, {"synthetic": 812}, "simulated, none of them recorded")])
+def test_records_of_several_kinds_are_counted(synthetic, kinds, said, tmp_path):
+    text = card(tmp_path, corpus_about={**description()["corpus_about"], "synthetic": synthetic, "kinds": kinds})
+    assert cells(section(text, "Data"))["records are"] == [said] and ("> **Synthetic.**" in text) == (synthetic is True)
+    assert (f"> **Partly synthetic.** {kinds.get('synthetic')} of the 812 records" in text) == (synthetic is None and "synthetic" in kinds)
+    assert "records_per_station" not in cells(section(text, "Settings"))                    # not by these was such a corpus made
+
+
+def test_how_much_of_the_corpus_it_was_trained_on(tmp_path):
+    seen = {"records": 487, "stations": 20}
+    assert "trained on" not in cells(section(card(tmp_path), "Data")) and "fine-tuned on" not in card(tmp_path)           # files of earlier versions
+    assert cells(section(card(tmp_path, trained_on=seen), "Data"))["fine-tuned on"] == ["487 of 812 records (train), 20 of 25 stations"]
+    assert cells(section(card(tmp_path, trained_on=seen, training="vae"), "Data"))["trained on"] == ["487 of 812 records (train), 20 of 25 stations"]
+    assert cells(section(card(tmp_path, trained_on={"records": 9}, corpus_about={}, training="vae"), "Data"))["trained on"] == ["9 of unknown records (train)"]
+
+
+def test_the_card_of_the_bundled_model_is_what_its_file_tells():
+    """But for the commands: it was released under this name."""
+    file = runs.bundled("shaped_noise")
+    assert cards.text(file.with_suffix(".md"), checkpoints.read_about(file)) == file.with_suffix(".md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("synthetic, warned", [(True, False), (False, True), (None, True)])

@@ -6,16 +6,18 @@ import os
 import resource
 import stat
 
+import numpy as np
 import pytest
 import torch
 from _train_worker import STATIONS, equal, settings, write_corpus
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from tng import checkpoints, phases
+from tng import checkpoints, corpus, phases
 from tng.checkpoints import load_checkpoint, read_about, read_tensors, save_checkpoint, write_tensors
 from tng.generators.vae import SpectrogramVAE
 from tng.processes import TrainingError
+from tng.records import Record
 from tng.timesnet import TimesNetGen
 
 
@@ -55,7 +57,30 @@ def test_what_goes_in_comes_out(checkpoint, data, trained):
     assert info["effort"] == trained[1].attrs["effort"] and info["effort"]["parameters"] == sum(one.numel() for one in network.parameters())
     assert (info["training"], info["stations"], info["generates_for"]) == ("phase0", [], STATIONS)
     assert info["versions"] == checkpoints.versions() and info["versions"]["torch"] == torch.__version__
-    assert info["corpus_about"] == {"synthetic": False, "records": 56, "stations": 4, "sampling_rate_hz": 50.0, "window_s": 5.12, "licences": {}}
+    assert info["corpus_about"] == {"synthetic": None, "kinds": {"unknown": 56}, "records": 56, "stations": 4, "sampling_rate_hz": 50.0, "window_s": 5.12,
+                                    "licences": {}}
+    others = [code for code in data.stations if code not in STATIONS]
+    assert info["trained_on"] == {"records": len(data.select(others, "train")), "stations": len(others)}
+
+
+@pytest.mark.parametrize("categories, makers, setting, expected", [
+    (["synthetic", None, "earthquake"], None, {}, (None, {"synthetic": 1, "recorded": 1, "unknown": 1})),
+    (["generated", "Synthetic", "simulated"], None, {}, (True, {"synthetic": 3})),
+    (["earthquake", "earthquake", "earthquake_local"], None, {}, (False, {"recorded": 3})),
+    (["earthquake", "augmented", "earthquake"], None, {}, (False, {"augmented": 1, "recorded": 2})),
+    (["synthetic earthquake", "earthquake", "earthquake"], None, {}, (None, {"synthetic": 1, "recorded": 2})),
+    (["earthquake", "noise", "earthquake"], None, {}, (None, {"recorded": 2, "unknown": 1})),
+    (["earthquake", "", ""], [None, "VAE", None], {}, (None, {"synthetic": 1, "recorded": 1, "unknown": 1})),
+    (None, None, {}, (None, {"unknown": 3})), (None, None, {"synthetic": False}, (None, {"unknown": 3})),
+    (["earthquake", "synthetic", ""], None, {"synthetic": False}, (None, {"synthetic": 1, "recorded": 1, "unknown": 1})),
+    (["earthquake", "earthquake", ""], None, {"synthetic": True}, (True, None))])
+def test_of_which_kind_the_records_of_a_corpus_are(categories, makers, setting, expected, tmp_path):
+    """Recorded is only what says so; where the corpus says that it is synthetic, its records need not."""
+    metas = [{name: values[i] for name, values in (("trace_category", categories), ("generator", makers)) if values and values[i] is not None} for i in range(3)]
+    data = corpus.write([Record(np.random.default_rng(i).standard_normal((3, 64)), 50.0, "A", f"e{i}", meta) for i, meta in enumerate(metas)], tmp_path / "c",
+                        settings=setting)
+    about = checkpoints.about_corpus(data)
+    assert (about["synthetic"], about.get("kinds")) == expected
 
 
 def test_a_checkpoint_is_one_file_and_its_card(checkpoint):

@@ -9,7 +9,7 @@ import torch
 from scipy import signal
 
 from command_line import tng
-from tng import cards, checkpoints, config, corpus, spectra
+from tng import bandwidth, cards, checkpoints, config, corpus, spectra
 from tng.corpus import Corpus
 from tng.generators import GeneratorError, adapting, shaping
 from tng.generators.envelope_net import EnvelopeNet
@@ -239,6 +239,65 @@ def test_other_rates_and_lengths_are_refused_with_what_to_do(model, tmp_path, mo
     written(model / "other-rate", (record(rng, "NEW", n, samples=1024, rate_hz=100.0) for n in range(4)))
     code, text = command(monkeypatch, capsys, model, tmp_path / "mine.safetensors", data="other-rate")
     assert code == 1 and "ingest them with --sampling-rate-hz 50 --window-s 10.24" in text
+
+
+def test_records_of_a_lower_rate_are_not_to_be_ingested_at_a_higher_one(model, tmp_path, monkeypatch, capsys):
+    """The network's highest band lies at 21 Hz: 10 Hz is less than half of it, 15 Hz is not."""
+    rng = np.random.default_rng(5)
+    for rate_hz, refused in ((20.0, True), (30.0, False)):
+        folder = written(model / f"rate-{rate_hz:g}", (record(rng, "NEW", n, rate_hz=rate_hz) for n in range(4))).folder
+        code, text = command(monkeypatch, capsys, model, tmp_path / "mine.safetensors", data=folder.name)
+        assert code == 1 and f"the records hold nothing above {rate_hz / 2:g} Hz" in text
+        assert f"tng train shaped-noise --corpus {folder} --run" in text and ("ingest them with --sampling-rate-hz 50" in text) != refused
+
+
+@pytest.mark.parametrize("meta, limits_hz, refused", [
+    ({"trace_sampling_rate_raw_hz": 20.0}, [10.0], True), ({"trace_bandlimit_hz": 10.4}, [10.4], True), ({"trace_highcut_hz": 10.4}, [10.4], True),
+    ({"trace_bandlimit_hz": 10.6}, [10.6], False), ({"trace_sampling_rate_raw_hz": 25.0}, [12.5], False), ({"trace_bandlimit_hz": 21.0}, [21.0], None),
+    ({"trace_sampling_rate_raw_hz": 200.0, "trace_bandlimit_hz": 0.0}, [25.0], None), ({"trace_bandlimit_hz": "unknown"}, [25.0], None)])
+def test_records_that_were_resampled_to_the_right_rate_are_found_out(meta, limits_hz, refused, model, tmp_path, monkeypatch, capsys):
+    """Half of the network's highest band is 10.5 Hz."""
+    rng = np.random.default_rng(6)
+    data = written(tmp_path / "data", (replace(one, meta=one.meta | meta) for one in (record(rng, "NEW", n) for n in range(4))))
+    assert bandwidth.held_hz(data).tolist() == 4 * limits_hz
+    code, text = command(monkeypatch, capsys, model, tmp_path / "mine.safetensors", "--corpus", data.folder)
+    assert code == (1 if refused else 0) and (tmp_path / "mine.safetensors").exists() != bool(refused)
+    assert (f"the records hold nothing above {limits_hz[0]:g} Hz, and the model describes records up to 21 Hz" in text) == (refused is not None)
+    assert (f"--sampling-rate-hz {2 * limits_hz[0]:g}, and train a model of your own: tng train shaped-noise" in text) == (refused is not None)
+
+
+@pytest.mark.parametrize("narrow, refused", [(1, False), (2, True)])
+def test_a_few_narrow_records_among_others_are_remarked_on(narrow, refused, model, tmp_path, monkeypatch, capsys):
+    """Only the adapted station's records count."""
+    rng = np.random.default_rng(7)
+    limits_hz = {"NEW": [5.0] * narrow + [25.0] * (4 - narrow), "OTHER": [5.0] * 4}
+    data = written(tmp_path / "data", (replace(one, meta=one.meta | {"trace_bandlimit_hz": hz}) for code, each in limits_hz.items() for n, hz in enumerate(each)
+                                       for one in [record(rng, code, n)]))
+    code, text = command(monkeypatch, capsys, model, tmp_path / "mine.safetensors", "--corpus", data.folder)
+    assert code == refused and f"{narrow} of the 4 records hold nothing above 5 Hz" in text and text.startswith("Error:") == refused
+
+
+def test_of_which_kind_the_stations_records_are(model, tmp_path, monkeypatch, capsys):
+    """In a corpus of both kinds, what counts is the station that is added."""
+    rng = np.random.default_rng(8)
+    data = written(tmp_path / "data", (replace(one, meta=one.meta | {"trace_category": category}) for code, category in (("REAL", "earthquake"), ("MADE", "synthetic"))
+                                       for n in range(4) for one in [record(rng, code, n)]))
+    code, text = tng(monkeypatch, capsys, "adapt", "--checkpoint", model / "model.safetensors", "--corpus", data.folder, "--station", "REAL", "--station", "MADE",
+                     "--into", tmp_path / "mine.safetensors")
+    assert code == 0, text
+    added = checkpoints.read_about(tmp_path / "mine.safetensors")["adapted"]
+    assert {code: about["synthetic"] for code, about in added.items()} == {"REAL": False, "MADE": True}
+
+
+@pytest.mark.parametrize("missing", ["station.0.polarised", "law.steady"])
+def test_models_of_another_version(missing, model, tmp_path, monkeypatch, capsys):
+    old, file = tmp_path / "old.safetensors", model / "model.safetensors"
+    tensors, info = checkpoints.read_tensors(file)
+    checkpoints.write_tensors(old, {name: value for name, value in tensors.items() if name != f"extra.{missing}"}, info)
+    for words in (["adapt", "--corpus", model / "new", "--station", "NEW", "--into", tmp_path / "mine.safetensors"],
+                  ["generate", "--station", "T0", "--into", tmp_path / "made"]):
+        code, text = tng(monkeypatch, capsys, *words, "--checkpoint", old)
+        assert code == 1 and text.strip() == f"Error: {old}: made by another version of tng: {missing} is missing; train or adapt it again"
 
 
 def test_magnitudes_are_asked_for(model, tmp_path, monkeypatch, capsys):

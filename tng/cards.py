@@ -145,6 +145,9 @@ def _warning(info: Mapping) -> list[str]:
         found.append("> **Synthetic.** Every record it learned from was simulated; no earthquake was recorded. It says nothing about any real station, "
                      "and a station called `…-like` is not the real one." + (f" Recorded are only those by which it was adapted to {plain(_listed(but))}."
                                                                               if but else ""))
+    if about.get("synthetic") is None and (simulated := (about.get("kinds") or {}).get("synthetic")):
+        found.append(f"> **Partly synthetic.** {simulated} of the {about.get('records', 'unknown')} records of its corpus were simulated, not recorded; "
+                     "a station that has only such records is no real one.")
     if _bank_about(info) and about.get("synthetic") is not True:
         found.append("> **This file holds records.** Its bank holds reconstructions of the records listed under Data, which can be read from it nearly "
                      "as they were recorded. Passing the file on is passing the records on, under their licences.")
@@ -153,16 +156,31 @@ def _warning(info: Mapping) -> list[str]:
 
 def _data(info: Mapping) -> list[str]:
     about = info.get("corpus_about") or {}
-    rate, window, synthetic = info.get("sampling_rate_hz") or about.get("sampling_rate_hz"), about.get("window_s"), about.get("synthetic")
+    rate, window = info.get("sampling_rate_hz") or about.get("sampling_rate_hz"), about.get("window_s")
     samples = (info.get("arguments") or {}).get("samples")
     if window is None and rate and samples:
         window = samples / rate
-    kind = {True: "simulated, none of them recorded", False: "recorded earthquakes"}.get(synthetic, "unknown")
     return [_table(("", ""), [
-        ("records are", kind), ("records", about.get("records", "unknown")), ("stations", _count(about.get("stations"))),
+        ("records are", _kind(about)), ("records", about.get("records", "unknown")), ("stations", _count(about.get("stations"))), *_trained_on(info),
         ("sampling rate", f"{rate:g} Hz" if rate else "unknown"), ("window", f"{window:g} s" if window else "unknown"),
         ("unit, components", "cm/s²; E, N, Z"), ("licences", _licences(about.get("licences"))),
         ("fingerprint of the corpus", info.get("corpus") or "unknown")])]
+
+
+def _kind(about: Mapping) -> str:
+    """Whether the corpus' records are synthetic or recorded; how many, where they are not all of a kind."""
+    kinds = about.get("kinds") or {}
+    if len(kinds) > 1 or "augmented" in kinds:
+        return ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    return {True: "simulated, none of them recorded", False: "recorded earthquakes"}.get(about.get("synthetic"), "unknown")
+
+
+def _trained_on(info: Mapping) -> list[tuple]:
+    """How much of the corpus the training saw, where that is known."""
+    seen, about = info.get("trained_on") or {}, info.get("corpus_about") or {}
+    parts = [f"{seen[name]} of {_count(about.get(name))} {name}{more}" for name, more in (("records", " (train)"), ("stations", "")) if name in seen]
+    fine_tuned = str(info.get("training")).startswith("phase1")
+    return [("fine-tuned on" if fine_tuned else "trained on", ", ".join(parts))] if parts else []
 
 
 def _bank(info: Mapping) -> list[str]:
@@ -234,7 +252,8 @@ def _settings(info: Mapping) -> str:
     fields = config.Settings.model_fields
     others = {"phase0_", "phase1_", "vae_", "shape_"} - {"shape_" if training == "shaped-noise" else f"{training.partition('-')[0]}_"}
     others |= {"latent", "decoder_", "described_"} if not training.endswith("-described") else set()
-    others |= {"records_per_", "random_"} if not (info.get("corpus_about") or {}).get("synthetic") else set()
+    about = info.get("corpus_about") or {}
+    others |= {"records_per_", "random_"} if not about.get("synthetic") or about.get("kinds") else set()      # by which tng simulated the corpus
     others |= {"d_", "top_k", "num_kernels", "blocks", "dropout", "period_", "loss", "noise_"} if training == "vae" else set()
     rows = [(f"`{name}`", value, fields[name].description if name in fields else "") for name, value in sorted(given.items())
             if name not in config.HOW and not name.startswith(tuple(others))]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -133,7 +134,7 @@ def save_checkpoint(path, network: nn.Module, settings: Settings, *, stations: l
     stations : list of str
         Those the network can tell apart.
     history : DataFrame
-        As `tng.training.train` returns it; its attributes tell which epoch was kept and what the training took.
+        As `tng.training.train` returns it; its attributes tell which epoch was kept, what the training took, and on how many records.
     extra : mapping, optional
         Tensors that go with the network, such as the standard deviation of its latent codes.
     generates_for : list of str, optional
@@ -154,7 +155,7 @@ def save_checkpoint(path, network: nn.Module, settings: Settings, *, stations: l
         "generates_for": list(stations if generates_for is None else generates_for),
         "settings": settings.model_dump(mode="json"), "corpus": corpus.fingerprint, "corpus_about": about_corpus(corpus),
         "sampling_rate_hz": corpus.sampling_rate_hz, "history": history.to_dict("list"), "versions": versions(),
-        **{name: history.attrs[name] for name in ("kept_epoch", "effort") if name in history.attrs},
+        **{name: history.attrs[name] for name in ("kept_epoch", "effort", "trained_on") if name in history.attrs},
     }
 
     def write():
@@ -171,12 +172,40 @@ def save_checkpoint(path, network: nn.Module, settings: Settings, *, stations: l
 
 
 def about_corpus(corpus: Corpus) -> dict:
-    """What a checkpoint tells of the records that its network learned from."""
-    table = corpus.metadata
+    """What a checkpoint tells of the corpus that its network learned from."""
+    table, found = corpus.metadata, kinds(corpus)
     licences = table["trace_license"].value_counts().sort_index().to_dict() if "trace_license" in table else {}
-    return {"synthetic": bool(corpus.card.get("settings", {}).get("synthetic", False)), "records": len(corpus), "stations": len(corpus.stations),
-            "sampling_rate_hz": corpus.sampling_rate_hz, "window_s": corpus.samples / corpus.sampling_rate_hz,
+    return {"synthetic": synthetic(found), **({} if _simulated_here(corpus) else {"kinds": found}), "records": len(corpus),
+            "stations": len(corpus.stations), "sampling_rate_hz": corpus.sampling_rate_hz, "window_s": corpus.samples / corpus.sampling_rate_hz,
             "licences": {str(name): int(count) for name, count in licences.items()}}
+
+
+def kinds(corpus: Corpus, rows=None) -> dict[str, int]:
+    """How many records of a corpus, or of its rows, are synthetic, recorded, augmented, and of unknown origin; kinds without any are left out.
+
+    The corpus' setting `synthetic` says it of all, else each record's ``trace_category`` and ``generator``.
+    """
+    table = corpus.metadata if rows is None else corpus.metadata.iloc[rows]
+    if _simulated_here(corpus):
+        return {"synthetic": len(table)}
+    category, made_by = (table[name].fillna("").astype(str).str.strip().to_numpy() if name in table else np.full(len(table), "")
+                         for name in ("trace_category", "generator"))
+    of = [next((kind for kind, words in KINDS.items() if words.search(said)), "unknown") if not maker else "synthetic"
+          for said, maker in zip(category, made_by)]
+    return {kind: of.count(kind) for kind in (*KINDS, "unknown") if kind in of}
+
+
+KINDS = {"synthetic": re.compile("synthe|simulat|generat|artificial", re.IGNORECASE), "augmented": re.compile("augment", re.IGNORECASE),
+         "recorded": re.compile("^(earthquake|record)", re.IGNORECASE)}              # words in `trace_category`; the first kind that is found
+
+
+def synthetic(found: Mapping[str, int]) -> bool | None:
+    """Whether all records are synthetic, or none is; None if it is some, or not known of some."""
+    return True if set(found) == {"synthetic"} else None if {"synthetic", "unknown"} & set(found) else False
+
+
+def _simulated_here(corpus: Corpus) -> bool:
+    return bool(corpus.card.get("settings", {}).get("synthetic", False))
 
 
 def versions() -> dict[str, str]:

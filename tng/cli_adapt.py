@@ -30,7 +30,7 @@ def adapt(corpus: Annotated[Path, typer.Option(help="Corpus with the station's r
 
     Nothing is trained: the network stays as it is, and the station gets its numbers in closed form.
     """
-    from tng import bands, checkpoints, released, runs
+    from tng import bands, bandwidth, checkpoints, released, runs
     from tng.corpus import Corpus
     from tng.generators import adapting
     from tng.generators.envelope_net import EnvelopeNet
@@ -48,11 +48,13 @@ def adapt(corpus: Annotated[Path, typer.Option(help="Corpus with the station's r
     maker = released.shaped_noise(path)
     learned, added = Learnings(maker.law, dict(maker.known)), {}
     chosen = {code: adapting.choose(data, code, records, seed) for code in dict.fromkeys(station)}
+    for doubt in filter(None, [bandwidth.require(network, data, rows, code) for code, rows in chosen.items()]):
+        typer.echo(doubt, err=True)
     for code, rows in chosen.items():
         learned.stations[code], measured = adapting.adapt(network, maker.law, data, rows, vs30_mps)
         curve = adapting.curve_of(learned.stations[code], maker.nodes, bands.of_corpus(data, [code], rows))
         _say(code, len(rows), adapting.with_source(measured), curve, replaced=code in maker.known)
-        added[code] = {"records": len(rows), "corpus": data.fingerprint, "synthetic": checkpoints.about_corpus(data)["synthetic"]}
+        added[code] = {"records": len(rows), "corpus": data.fingerprint, "synthetic": checkpoints.synthetic(checkpoints.kinds(data, rows))}
     written = released.release(into, network, None, _described(info, list(learned.stations), added), name=maker.name, extra=learned.tensors())
     say_written(written, station[0])
 

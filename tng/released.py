@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor, nn
 
-from tng import cards, checkpoints, config, runs
+from tng import bandwidth, cards, checkpoints, config, runs
 from tng.corpus import Corpus
 from tng.records import LicenceError
 from tng.writers import require_licence
@@ -122,12 +122,21 @@ def _vae(path: Path, wanted: Wanted):
 
 
 def shaped_noise(path, device: str = "cpu"):
-    """The shaped-noise generator in a checkpoint, for all stations whose numbers are in it."""
+    """The shaped-noise generator in a checkpoint, for all stations whose numbers are in it.
+
+    Raises
+    ------
+    ReleaseError, checkpoints' TrainingError
+        For a file of another version of this library; one that is missing, damaged, or of another network.
+    """
     from tng.generators.envelope_net import EnvelopeNet
     from tng.generators.shaping import generator
 
     network, info, extra = checkpoints.load_checkpoint(path, EnvelopeNet)
-    return generator(network.to(device), extra, info["stations"])
+    try:
+        return generator(network.to(device), extra, info["stations"])
+    except KeyError as missing:
+        raise ReleaseError(f"{path}: made by another version of tng: {missing.args[0]} is missing; train or adapt it again") from None
 
 
 def _shaped_noise(path: Path, wanted: Wanted):
@@ -142,9 +151,19 @@ LOADERS: dict[str, Callable] = {"TimesNetGen": _latent_mixing, "SpectrogramVAE":
 def check_fits(path: Path, network: nn.Module, info: Mapping, corpus: Corpus) -> None:
     """Refuse a corpus of another length or rate than the network was trained on."""
     samples, rate_hz = network.arguments["samples"], info.get("sampling_rate_hz")
-    if (samples, rate_hz) != (corpus.samples, corpus.sampling_rate_hz):
-        raise ReleaseError(f"{corpus.folder}: records of {corpus.samples} samples at {corpus.sampling_rate_hz:g} Hz, but the network in {path} takes "
-                           f"{samples} at {rate_hz:g} Hz; ingest them with --sampling-rate-hz {rate_hz:g} --window-s {samples / rate_hz:g}")
+    if (samples, rate_hz) == (corpus.samples, corpus.sampling_rate_hz):
+        return
+    found = (f"{corpus.folder}: records of {corpus.samples} samples at {corpus.sampling_rate_hz:g} Hz, but the network in {path} takes "
+             f"{samples} at {rate_hz:g} Hz")
+    ingest = f"ingest them with --sampling-rate-hz {rate_hz:g} --window-s {samples / rate_hz:g}"
+    limits_hz, highest_hz = bandwidth.held_hz(corpus), bandwidth.highest_hz(network, rate_hz)
+    (missing, limit_hz), shaped = bandwidth.lacking(limits_hz, highest_hz), "high_hz" in network.arguments
+    own = bandwidth.own_model(corpus, limit_hz, "shaped-noise" if shaped else "phase0 phase1")
+    if not missing:
+        raise ReleaseError(f"{found}; {ingest}")
+    if shaped and bandwidth.too_narrow(limits_hz, highest_hz):
+        raise ReleaseError(f"{found}, and describes them up to {highest_hz:.3g} Hz; {missing}, which another rate does not change. {own}")
+    raise ReleaseError(f"{found}; {ingest}. But {missing}, which another rate does not change. {own}")
 
 
 # --- releasing ------------------------------------------------------------------------------------------

@@ -64,7 +64,7 @@ def train(build: Callable[[], nn.Module], loss: Callable, training: CorpusBatche
         In evaluation mode; the same in all processes.
     history : DataFrame
         A row an epoch: epoch, train, validation (mean losses), learning_rate.  ``attrs["kept_epoch"]`` is the epoch whose weights are
-        returned, ``attrs["effort"]`` what the training took.
+        returned, ``attrs["effort"]`` what the training took, ``attrs["trained_on"]`` of how many records and stations it was.
 
     Raises
     ------
@@ -142,7 +142,8 @@ class _Loop:
     def history(self) -> pd.DataFrame:
         table, place = pd.DataFrame(self.place.history), self.place
         table.attrs["kept_epoch"] = place.best_epoch() if self.settings.keep == "best" else place.epoch
-        device = self.device.device
+        rows, device = self.training.rows, self.device.device
+        table.attrs["trained_on"] = {"records": len(rows), "stations": len(set(self.training.codes[rows]))}
         table.attrs["effort"] = {
             "records_per_s": place.records / place.step_seconds if place.step_seconds else None, "seconds": place.seconds,
             "peak_memory_gib": max(peak for peak, in gathered([peak_memory_gib(device)], device)), "processes": self.device.world_size,
