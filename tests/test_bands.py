@@ -194,3 +194,17 @@ def test_report_and_command(tmp_path):
     told = CliRunner().invoke(cli.app, ["corpus", "bands", str(tmp_path / "corpus")])
     low, high = found.attrs["band"]
     assert told.exit_code == 0 and f"--band-hz {low:g} {high:g}" in told.output and "soft: f0 is" in told.output and "hard: f0" not in told.output
+
+
+def test_a_soft_site_with_another_peak_in_the_papers_band_is_named(tmp_path):
+    """Its H/V has a peak in 1-20 Hz, away from the edges, but a higher one below: 1-20 Hz would score another resonance."""
+    soft = shaking(0.45)
+    b, a = signal.iirpeak(2.5, 2, fs=RATE_HZ)
+    soft[:, :2] += 1.5 * signal.lfilter(b, a, shaking(0.45, seed=1)[:, :2], axis=-1)
+    records = [Record(one, RATE_HZ, name, f"e{number}") for name, data in (("hard", shaking(6)), ("soft", soft)) for number, one in enumerate(data)]
+    found = report(corpus.write(records, tmp_path / "corpus"))
+    assert found.loc["soft", ["edge", "paper_edge"]].tolist() == ["", ""] and found.loc["soft", "f0_hz"] < 0.6 and found.loc["soft", "paper_f0_hz"] > 1.5
+    told = CliRunner().invoke(cli.app, ["corpus", "bands", str(tmp_path / "corpus")])
+    low, high = found.attrs["band"]
+    assert told.exit_code == 0 and f"soft: f0 is {found.loc['soft', 'f0_hz']:.3g} Hz, outside the paper's band; score with `--band-hz {low:g} {high:g}`" \
+        in told.output and "hard: f0" not in told.output

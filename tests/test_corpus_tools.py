@@ -55,6 +55,18 @@ def test_info_of_a_corpus_of_which_little_is_known(tmp_path):
     assert told["flags"] == "none" and told["Vs30"] == "0 of 1 stations"
 
 
+@pytest.mark.parametrize("known, says", [
+    ({"path_hyp_distance_km": [10, 20, 60]}, "10 to 60 km from the hypocentre, median 20"),
+    ({"path_ep_distance_km": [3, 6, 9], "source_depth_km": [4, 8, 12]}, "5 to 15 km from the hypocentre, median 10"),
+    ({"path_hyp_distance_km": [10, np.nan, np.nan], "path_ep_distance_km": [9, 30, np.nan], "source_depth_km": [4, 40, 12]},
+     "10 to 50 km from the hypocentre, median 30 (1 unknown)"),
+])
+def test_info_tells_distances_however_they_are_known(known, says, tmp_path):
+    records = [Record(np.random.default_rng(n).normal(size=(3, 50)), 100, "A", f"e{n}", {name: values[n] for name, values in known.items()})
+               for n in range(3)]
+    assert corpus_tools.info(corpus.write(records, tmp_path / "made"))["distances"] == says
+
+
 # --- check ---------------------------------------------------------------------------------------------
 
 def edit(folder, change):

@@ -157,6 +157,13 @@ def test_the_refusal_that_is_shown_is_the_one_that_comes():
     assert str(refusal.value) == shown
 
 
+def test_the_table_of_your_own_is_read(tmp_path):
+    (tmp_path / "mine.csv").write_text(re.search(r"```text\n(# format.*?)```", PAGE, re.DOTALL)[1])
+    record = readers.read(tmp_path / "mine.csv")
+    assert (record.station, record.event, record.sampling_rate_hz) == ("0205", "20200101000000", 100)
+    assert record.data.tolist() == [[0.120, 0.131, 0.127], [-0.034, -0.029, -0.021], [0.006, 0.004, 0.005]]
+
+
 @pytest.mark.filterwarnings("ignore:the window")
 def test_the_samples_make_what_the_page_says(tmp_path):
     if not remote.available("samples"):

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import subprocess
 import sys
 
@@ -133,6 +134,23 @@ def test_unknown_and_empty_and_missing_files(tmp_path):
         readers.read(tmp_path / "absent.mat")
     with pytest.raises(FormatError, match="cannot be read"):
         readers.read(tmp_path)
+
+
+def test_a_plain_table_is_told_what_it_lacks(tmp_path):
+    """Only text that is called .csv; with the lines that the hint names it is read."""
+    for name, content, hinted in (("mine.csv", b"time,E,N,Z\n0,1,2,3\n", True), ("MINE.CSV", b"0 1 2 3\n", True), ("mine.txt", b"time,E,N,Z\n", False),
+                                  ("numbers.csv", b"\1\0\2\0", False), ("empty.csv", b"", False)):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(FormatError, match=f"^{name}: ") as refusal:
+            readers.read(tmp_path / name)
+        assert ("book/formats.md" in str(refusal.value)) == hinted
+    with pytest.raises(FormatError) as refusal:
+        readers.read(tmp_path / "mine.csv")
+    first, *keys, titles = re.findall("`(.*?)`", str(refusal.value))
+    values = {"station": '"A"', "event": '"e"', "sampling_rate_hz": "100", "samples": "2"}
+    header = [first, *(key.replace("…", values[key[2:].partition(":")[0]]) for key in keys), titles]
+    (tmp_path / "mine.csv").write_text("\n".join([*header, "0.00,1,2,3", "0.01,4,5,6", ""]))
+    np.testing.assert_array_equal(readers.read(tmp_path / "mine.csv").data, [[1, 4], [2, 5], [3, 6]])
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")

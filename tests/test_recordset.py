@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tng import corpus, corpus_tools
-from tng.recordset import RecordSet, RecordSetError, same_kind
+from tng.recordset import RecordSet, RecordSetError, also_in, same_kind
 from tng.records import Record
 
 RATE_HZ = 50.0
@@ -51,6 +51,45 @@ def test_ancestors_travel_through_a_corpus(records, tmp_path):
         assert RecordSet.of(source).ancestors == (("t1", "t2"),) * 12
     assert RecordSet.of(made).take([3]).ancestors == (("t1", "t2"),)
     assert RecordSet.of(records).ancestors == ()
+
+
+def of_files(*records):
+    """Records of station, earthquake, file and start; a file or start of "" is not stated."""
+    rng = np.random.default_rng(0)
+    return RecordSet.of([Record(rng.standard_normal((3, 200)), RATE_HZ, station, event, {"trace_source_sha256": file, "trace_start_time": start})
+                         for station, event, file, start in records])
+
+
+@pytest.mark.parametrize("other, same", [
+    (("A", "e1", "abc", "t1"), True), (("A", "e1", "abc", ""), True), (("A", "e1", "", ""), True),
+    (("A", "e2", "abc", "t1"), True),                 # an earthquake that is called otherwise in the other corpus
+    (("A", "e2", "abc", "t2"), False),                # another cut of a long file
+    (("A", "e1", "xyz", "t1"), False), (("B", "e1", "abc", "t1"), False), (("A", "e2", "", "t1"), False), (("A", "e2", "abc", ""), False),
+])
+def test_the_same_record_wherever_it_is(other, same):
+    mine, others = of_files(("A", "e0", "u", "t0"), ("A", "e1", "abc", "t1")), of_files(other)
+    assert also_in(mine, others).tolist() == [False, same] and also_in(others, mine).tolist() == [same]
+    assert also_in(mine.take([1]), others).tolist() == [same]
+
+
+def test_unknown_earthquakes_are_not_the_same_one():
+    mine = of_files(("A", "", "", ""), ("A", "", "abc", "t1"))
+    assert not also_in(mine, of_files(("A", "", "", ""), ("A", "", "", ""))).any()
+    assert also_in(mine, of_files(("A", "", "abc", "t1"))).tolist() == [False, True], "the file tells"
+    plain = RecordSet.of({"A": mine.data}, sampling_rate_hz=RATE_HZ)
+    assert not also_in(plain, plain).any()
+
+
+def test_a_record_stays_the_same_through_exports_and_windows(tmp_path):
+    """The file and the start of the whole record are told, not those of the window or of the exported file."""
+    meta = {"trace_source_sha256": "abc", "trace_start_time": "2020-01-01T00:00:05.000000Z", "trace_license": "CC0",
+            "trace_record_start_time": "2020-01-01T00:00:00.000000Z"}
+    data = np.random.default_rng(0).standard_normal((3, 200))
+    made = corpus.write([Record(data, RATE_HZ, "A", "e1", meta)], tmp_path / "corpus")
+    raw = of_files(("A", "as called elsewhere", "abc", "2020-01-01T00:00:00.000000Z"))
+    assert also_in(RecordSet.of(made), raw).tolist() == [True]
+    corpus_tools.export(made.folder, tmp_path / "files", "csv", allow_restricted=True)
+    assert also_in(RecordSet.of(tmp_path / "files"), RecordSet.of(made)).tolist() == [True]
 
 
 def broken(records, change):

@@ -1,10 +1,12 @@
 """Settings, runs and the command line: what a user types wrong must come back as one clear message."""
 
+import shutil
 import subprocess
 import sys
 from dataclasses import FrozenInstanceError
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
@@ -182,6 +184,34 @@ def test_score_sees_a_replay(data_folder, tmp_path, monkeypatch, capsys):
     write([corpus.record(row) for row in corpus.select(["A"], "train")], tmp_path / "copies", seed=0)
     code, text = tng(monkeypatch, capsys, "score", data_folder, tmp_path / "copies", "--draws", 20)
     assert code == 0 and next(line for line in text.splitlines() if " copies " in line and "novelty" not in line).rstrip().endswith("1.00 †")
+
+
+def test_training_records_of_score_are_the_train_split(data_folder, tmp_path, monkeypatch, capsys):
+    """Test records of --train are no training records; a corpus without a train split is taken whole."""
+    corpus = Corpus.open(data_folder)
+    train = len(corpus.select(None, "train"))
+    shutil.copytree(data_folder, tmp_path / "plain")
+    table = pd.read_csv(tmp_path / "plain" / "metadata.csv", dtype=str).drop(columns="split")
+    table.to_csv(tmp_path / "plain" / "metadata.csv", index=False)
+    for folder, count, says in ((data_folder, train, f"the train split of {data_folder}, {train} records"),
+                                (tmp_path / "plain", len(corpus), f"all {len(corpus)} records of {tmp_path / 'plain'}, which has no train split")):
+        code, text = tng(monkeypatch, capsys, "score", data_folder, data_folder, "--train", folder, "--draws", 20, "--into", tmp_path / "b.json")
+        board = tables.load(tmp_path / "b.json")
+        assert code == 0 and f"Note: Training records are {says}" in text, text
+        assert set(board.loc[board["station"] == "all", "n_train"]) == {count} and 0 < train < len(corpus)
+        assert any(says in note for note in board.attrs["notes"])
+        assert ("records are named as training" in text) == (count == len(corpus))
+
+
+def test_training_records_of_score_from_files(data_folder, tmp_path, monkeypatch, capsys):
+    """Files have no splits: all of them are taken."""
+    code, text = tng(monkeypatch, capsys, "corpus", "export", data_folder, "--into", tmp_path / "files", "--format", "csv", "--split", "train",
+                     "--allow-restricted")
+    assert code == 0, text
+    code, text = tng(monkeypatch, capsys, "score", data_folder, data_folder, "--train", tmp_path / "files", "--draws", 20)
+    known = len(Corpus.open(data_folder).select(None, "train"))
+    assert code == 0 and f"Training records are all {known} records of {tmp_path / 'files'}" in text, text
+    assert "records are named as training" not in text
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from tng import scoring, surrogate
+from tng.corpus import write
 from tng.recordset import RecordSet, RecordSetError
 from tng.records import Record
 from tng.scoring import c2st, curves, faults, novelty, tables, twosample
@@ -310,6 +311,19 @@ def test_shared_earthquakes_are_noted():
     assert any("4 earthquakes have both" in note for note in board.attrs["notes"])
     assert any("4 records are named" in note for note in board.attrs["notes"])
     assert any("4 of 8 held-out records are copies" in note for note in board.attrs["notes"])
+
+
+def test_records_of_two_corpora_are_told_by_what_they_are_not_by_their_place(tmp_path):
+    """Every corpus has a first record: places say nothing of records."""
+    def corpus_of(name: str, seed: int, called: str):
+        rng = np.random.default_rng(seed)
+        return write([Record(rng.standard_normal((3, 300)) * np.hanning(300), 50.0, "A", f"{called}{i}") for i in range(8)], tmp_path / name)
+
+    one, other, again = corpus_of("one", 1, "e"), corpus_of("other", 2, "f"), corpus_of("again", 1, "e")
+    assert one.metadata["trace_name"].tolist() == other.metadata["trace_name"].tolist()
+    for train, expected in ((one, 0), (again, 8)):
+        notes = scoreboard(train, other if not expected else one, {"new": corpus_of(f"new{expected}", 3, "g")}, draws=20).attrs["notes"]
+        assert [note for note in notes if "are named" in note] == ([f"{expected} records are named as training and as held-out ones."] if expected else [])
 
 
 def test_equal_records_have_no_scatter_and_no_ratio(small):

@@ -165,8 +165,9 @@ def corpus_bands(folder: Folder, station: Annotated[list[str] | None, typer.Opti
     typer.echo(table.to_string(float_format="{:.4g}".format))
     typer.echo(f"band for H/V and f0: {low_hz:g} {high_hz:g} Hz")
     for code, row in table.iterrows():
-        if row["paper_edge"] and not row["edge"]:
-            typer.echo(f"{code}: f0 is {row['f0_hz']:.3g} Hz, outside the paper's band; score with `--band-hz {low_hz:g} {high_hz:g}`")
+        if not row["edge"] and (row["paper_edge"] or row["f0_hz"] < bands.PAPER_HZ[0]):    # another peak may be in the paper's band
+            where = "outside" if row["f0_hz"] < bands.PAPER_HZ[0] else "at the edge of"
+            typer.echo(f"{code}: f0 is {row['f0_hz']:.3g} Hz, {where} the paper's band; score with `--band-hz {low_hz:g} {high_hz:g}`")
         if row["edge"]:
             typer.echo(f"{code}: H/V is largest at the {row['edge']} end of the band, so that no f0 can be told")
         if row["share"] < bands.ENOUGH:
@@ -232,7 +233,7 @@ cli_adapt.add_to(app)
 @app.command()
 def score(real: Annotated[Path, typer.Argument(help="Recorded records: a corpus, or a file or folder in any known format.")],
           generated: Annotated[list[str], typer.Argument(help="Generated ones, one or more of the same; NAME=PATH gives a name.")],
-          train: Annotated[Path | None, typer.Option(help="What the generators learned from; default: the train split of REAL, if it has one.")] = None,
+          train: Annotated[Path | None, typer.Option(help="What the generators learned from: of a corpus with a train split that one. Default: the train split of REAL, if it has one.")] = None,
           split: Annotated[str, typer.Option(help="Which records of REAL are held out: train, dev, test, or all.")] = "test",
           station: Annotated[list[str] | None, typer.Option(help="Only this station; can be repeated.")] = None,
           band_hz: Annotated[tuple[float, float] | None, typer.Option(metavar="LOW HIGH", help="Where f0 is looked for; 1 20 if the rate holds it.")] = None,
@@ -249,8 +250,14 @@ def score(real: Annotated[Path, typer.Argument(help="Recorded records: a corpus,
     if auto_band and band_hz is not None:
         raise ValueError("--band-hz and --auto-band are given; one of them says where f0 is looked for")
     tables.check_names(into or ())
-    board = scoreboard(*_recorded(real, train, split), _named(generated), stations=station or None, band_hz="auto" if auto_band else band_hz,
+    held_out = _held_out(real, split)
+    if train is not None:
+        learned, notes = _learned(train)
+    else:
+        learned, notes = None if split in ("all", "train") else _train_split(real), []
+    board = scoreboard(learned, held_out, _named(generated), stations=station or None, band_hz="auto" if auto_band else band_hz,
                        draws=draws, seed=seed, progress=_progress())
+    board.attrs["notes"] = [*notes, *board.attrs["notes"]]
     typer.echo(tables.as_text(board, intervals=intervals))
     for path in into or ():
         typer.echo(f"written: {tables.save(board, path)}")
@@ -271,22 +278,39 @@ def _named(paths: list[str]) -> dict[str, Path]:
     return named
 
 
-def _recorded(real: Path, train: Path | None, split: str):
-    """Training and held-out records: splits of one corpus, or two places."""
-    from tng.corpus import Corpus
+def _held_out(real: Path, split: str):
+    """Held-out records: a split of a corpus, or another place of records."""
     from tng.layout import CARD
     from tng.recordset import RecordSet
 
-    if not (real / CARD).exists():
-        if split not in ("test", "all"):
-            raise ValueError(f"{real} is no corpus and has no splits; leave --split {split} out, or make a corpus of it: tng ingest")
-        return (None if train is None else RecordSet.of(train, "training records")), RecordSet.of(real)
-    corpus = Corpus.open(real)
-    held_out = RecordSet.of(corpus, f"{real} ({split})", split=None if split == "all" else split)
-    if train is not None:
-        return RecordSet.of(train, "training records"), held_out
-    known = len(corpus.select(None, "train")) if split not in ("all", "train") else 0
-    return (RecordSet.of(corpus, f"{real} (train)", split="train") if known else None), held_out
+    if (real / CARD).exists():
+        return RecordSet.of(real, f"{real} ({split})", split=split)
+    if split not in ("test", "all"):
+        raise ValueError(f"{real} is no corpus and has no splits; leave --split {split} out, or make a corpus of it: tng ingest")
+    return RecordSet.of(real)
+
+
+def _train_split(folder: Path):
+    """The train split of a corpus; None of another place, or where no record is marked so."""
+    from tng.corpus import Corpus
+    from tng.layout import CARD, SPLIT_COLUMNS
+    from tng.recordset import RecordSet
+
+    if not (folder / CARD).exists():
+        return None
+    corpus = Corpus.open(folder)
+    marked = "train" in set(corpus.metadata.get(SPLIT_COLUMNS["event"], ()))
+    return RecordSet.of(corpus, f"{folder} (train)", split="train") if marked else None
+
+
+def _learned(train: Path):
+    """Training records of --train, and what to say of them: test records of a corpus are none."""
+    from tng.recordset import RecordSet
+
+    if (found := _train_split(train)) is not None:
+        return found, [f"Training records are the train split of {train}, {len(found)} records; its others are not."]
+    found = RecordSet.of(train, "training records")
+    return found, [f"Training records are all {len(found)} records of {train}, which has no train split."]
 
 
 @app.callback(invoke_without_command=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tng import splits
+from tng import arrivals, splits
 from tng.corpus import Corpus, check_free
 from tng.layout import CARD, METADATA, REJECTED, SOURCES, SPLIT_COLUMNS, SPLITS, WAVEFORMS, CorpusError
 from tng.records import COMPONENTS, Record
@@ -38,7 +38,7 @@ def info(corpus: Corpus) -> pd.Series:
         "window": f"{corpus.samples / corpus.sampling_rate_hz:g} s, {corpus.samples} samples at {corpus.sampling_rate_hz:g} Hz",
         "original rates": _counts(_column(table, "trace_sampling_rate_raw_hz").dropna().map("{:g} Hz".format)),
         "magnitudes": _range(table, "source_magnitude", "{:.1f}"),
-        "distances": _range(table, "path_ep_distance_km", "{:.0f}", " km"),
+        "distances": _range(pd.DataFrame({"km": arrivals.distances_km(table)}), "km", "{:.0f}", " km from the hypocentre"),
         "peaks": _peaks(table),
         "Vs30": f"{table['station_code'][_column(table, 'station_vs30_mps') > 0].nunique()} of {len(corpus.stations)} stations",
         "formats": _counts(_text(table, "trace_source_format")),

@@ -15,6 +15,8 @@ from tng.corpus import Corpus
 from tng.records import COMPONENTS, Record
 
 LISTED = 3          # records that a message names
+FILE = ("trace_original_sha256", "trace_source_sha256")                  # columns, the first that tells
+START = ("trace_record_start_time", "trace_start_time")
 UNKNOWN = ("", "nan", "NaN", "None", "<NA>", "NaT")      # what an earthquake is called that nobody named
 
 
@@ -42,6 +44,9 @@ class RecordSet:
         Traces from which each record was made; empty for recorded ones.
     name : str
         What to call the set in a message.
+    file, start : arrays of str, shape (records,)
+        SHA-256 of the file that the record comes from, before any export by this project, and when the whole record starts; ""
+        where that is not known.
     """
 
     data: np.ndarray
@@ -54,6 +59,8 @@ class RecordSet:
     distance_km: np.ndarray = field(default_factory=lambda: np.empty(0))
     ancestors: tuple[tuple[str, ...], ...] = ()
     name: str = "records"
+    file: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=str))
+    start: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=str))
 
     def __post_init__(self) -> None:
         data = np.asarray(self.data, dtype=np.float32)
@@ -70,6 +77,9 @@ class RecordSet:
         for key in ("magnitude", "distance_km"):
             values = np.asarray(getattr(self, key), dtype=float)
             object.__setattr__(self, key, values if values.shape == (n,) else np.full(n, np.nan))
+        for key in ("file", "start"):
+            values = np.asarray(getattr(self, key), dtype=str)
+            object.__setattr__(self, key, np.where(np.isin(values, UNKNOWN), "", values) if values.shape == (n,) else np.full(n, ""))
         object.__setattr__(self, "data", data)
         unknown = np.isin(self.event, UNKNOWN)
         if unknown.any():                    # each of these records counts as an earthquake of its own
@@ -104,7 +114,8 @@ class RecordSet:
         rows = np.asarray(rows, dtype=int)
         return RecordSet(self.data[rows], self.sampling_rate_hz, self.station[rows], self.event[rows], self.trace[rows],
                          self.events_known, self.magnitude[rows], self.distance_km[rows],
-                         tuple(self.ancestors[row] for row in rows) if self.ancestors else (), name or self.name)
+                         tuple(self.ancestors[row] for row in rows) if self.ancestors else (), name or self.name,
+                         self.file[rows], self.start[rows])
 
     @classmethod
     def of(cls, source, name: str = "records", *, sampling_rate_hz: float | None = None, split: str | None = None,
@@ -179,7 +190,7 @@ def _from_corpus(cls, corpus: Corpus, name: str, split: str | None) -> RecordSet
     return cls(corpus.waveforms(rows), corpus.sampling_rate_hz, about["station_code"].to_numpy(str),
                about["source_id"].to_numpy(str), about["trace_name"].to_numpy(str),
                magnitude=_column(about, "source_magnitude"), distance_km=_column(about, "path_hyp_distance_km", "path_ep_distance_km"),
-               ancestors=_ancestors(made_of), name=name)
+               ancestors=_ancestors(made_of), name=name, file=_text(about, *FILE), start=_text(about, *START))
 
 
 def _ancestors(made_of: Iterable[str]) -> tuple[tuple[str, ...], ...]:
@@ -194,6 +205,15 @@ def _column(about: pd.DataFrame, *names: str) -> np.ndarray:
         if column in about:
             return pd.to_numeric(about[column], errors="coerce").to_numpy(float)
     return np.full(len(about), np.nan)
+
+
+def _text(about: pd.DataFrame, *names: str) -> np.ndarray:
+    """Text of the first of some columns that tells it; "" where none does."""
+    found = pd.Series(np.nan, index=about.index, dtype=object)
+    for column in names:
+        if column in about:
+            found = found.where(found.notna(), about[column].replace("", np.nan))
+    return found.fillna("").to_numpy(str)
 
 
 def _from_records(cls, records: list[Record], name: str) -> RecordSet:
@@ -212,7 +232,7 @@ def _from_records(cls, records: list[Record], name: str) -> RecordSet:
     return cls(np.stack([record.data for record in records]), records[0].sampling_rate_hz, [r.station for r in records],
                [r.event for r in records], [str(r.meta.get("trace_name") or r.name) for r in records],
                magnitude=_column(about, "source_magnitude"), distance_km=_column(about, "path_hyp_distance_km", "path_ep_distance_km"),
-               ancestors=_ancestors(made_of), name=name)
+               ancestors=_ancestors(made_of), name=name, file=_text(about, *FILE), start=_text(about, *START))
 
 
 def _from_mapping(cls, source: Mapping, name: str, sampling_rate_hz: float | None) -> RecordSet:
@@ -239,6 +259,25 @@ def _from_mapping(cls, source: Mapping, name: str, sampling_rate_hz: float | Non
     station = np.repeat(list(source), [len(x) for x in source.values()])
     trace = [f"{code} {number}" for code, x in source.items() for number in range(len(x))]
     return cls(np.concatenate(list(source.values())), sampling_rate_hz, station, trace, trace, events_known=False, name=name)
+
+
+def also_in(records: RecordSet, others: RecordSet) -> np.ndarray:
+    """Which records are among others, too, wherever both were read from, shape (records,).
+
+    Those of the same station, file, and earthquake or start, for a file may hold many; where one of the two does not tell its
+    file, of the same station and earthquake.
+    """
+    by_start = set(zip(others.station, others.file, others.start))
+    by_event: dict[tuple[str, str], set[str]] = {}
+    if records.events_known and others.events_known:
+        for station, event, file in zip(others.station, others.event, others.file):
+            by_event.setdefault((station, event), set()).add(file)
+    same = []
+    for station, event, file, start in zip(records.station, records.event, records.file, records.start):
+        files = by_event.get((station, event), set())
+        same.append(bool(file in files or files and not file or "" in files
+                         or file and start and (station, file, start) in by_start))
+    return np.array(same, dtype=bool)
 
 
 def same_kind(sets: Iterable[RecordSet]) -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from types import ModuleType
 
 from tng.channels import Channel, Refusal, records, without_traceback
+from tng.readers import tng_csv
 from tng.readers.options import Options
 from tng.records import FormatError, Record, RecordError
 from tng.sources import RawFile
@@ -69,7 +70,8 @@ def recognise(file: RawFile, head: bytes | None = None) -> ModuleType:
         if re.match(signature, head, re.DOTALL):
             raise FormatError(f"{file.name}: {what}")
     what = "is empty" if not head else "has a format that is not known here"
-    raise FormatError(f"{file.name}: {what}; known are {', '.join(module.NAME for module in _modules())}")
+    hint = f". {tng_csv.HINT}" if head and b"\0" not in head and file.base.lower().endswith(".csv") else ""
+    raise FormatError(f"{file.name}: {what}; known are {', '.join(module.NAME for module in _modules())}{hint}")
 
 
 def groups(files: Iterable[RawFile]) -> tuple[list[tuple[ModuleType, list[RawFile]]], list[tuple[RawFile, RecordError]]]:

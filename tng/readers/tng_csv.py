@@ -33,6 +33,9 @@ LICENCE = "by record: trace_license of each file"
 SIGNATURE = b'# format: "tng-csv 1"'
 TITLES = b"time_s,E_cmps2,N_cmps2,Z_cmps2"
 NEEDED = {"station": str, "event": str, "sampling_rate_hz": float, "samples": int}
+# What to say of a plain table: what it lacks.
+HINT = (f"A .csv is read as {NAME} if it begins with the lines `{SIGNATURE.decode()}`, {', '.join(f'`# {key}: …`' for key in NEEDED)} and "
+        f"`{TITLES.decode()}`; the page on formats (book/formats.md) has an example")
 HEADER_BYTES = 1 << 20
 MOST_SAMPLES = 1_200_000     # a component; 100 min at 200 Hz
 LARGEST_BYTES = 88 << 20     # an hour at 200 Hz takes 50 MB

@@ -18,7 +18,7 @@ from sklearn import config_context
 from tqdm import tqdm
 
 from tng import bands
-from tng.recordset import RecordSet, RecordSetError, same_kind
+from tng.recordset import RecordSet, RecordSetError, also_in, same_kind
 from tng.scoring import copies, edges, families, novelty, tables
 from tng.scoring.families import ALL, LEAST_DRAWS, Candidate, Result
 from tng.scoring.features import Grid, Measured
@@ -168,8 +168,8 @@ def _notes(train: RecordSet | None, test: RecordSet, new: Mapping[str, RecordSet
         found.append("No training records were given: copies of them cannot be found, and floors are made of held-out records alone.")
     elif train.events_known and test.events_known and (shared := set(train.event) & set(test.event)):
         found.append(f"{len(shared)} earthquakes have both training and held-out records: the held-out ones are not new to a generator.")
-    if train is not None and (same := set(train.trace) & set(test.trace)) and train.events_known and test.events_known:
-        found.append(f"{len(same)} records are named as training and as held-out ones.")
+    if train is not None and (same := also_in(test, train).sum()):
+        found.append(f"{same} records are named as training and as held-out ones.")
     return found
 
 
