@@ -160,7 +160,7 @@ def test_clipping_on_either_side_is_refused(component, side):
 
 def test_most_records_that_lost_a_third_of_their_peak_are_recognised():
     records = [one for name in ("1716-like", "R003") for one in surrogate.simulate(name, 20)]
-    recognised = [check(record(np.clip(one.data, *(limit := 0.7 * np.abs(one.data).max()) * np.array([-1, 1]))),
+    recognised = [check(record(np.clip(one.data, *0.7 * np.abs(one.data).max() * np.array([-1, 1]))),
                         Thresholds()).verdict == "refuse" for one in records]
     assert np.mean(recognised) > 0.9
 

@@ -7,7 +7,6 @@ import torch
 from tng import config, corpus, dealing, losses
 from tng.features import Features
 from tng.generators import shaping, waveform_losses
-from tng.generators.shaped_noise import ShapedNoise
 from tng.generators.waveform_losses import fine_tune
 from tng.processes import TrainingError
 from tng.records import Record
