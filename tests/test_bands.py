@@ -208,3 +208,12 @@ def test_a_soft_site_with_another_peak_in_the_papers_band_is_named(tmp_path):
     low, high = found.attrs["band"]
     assert told.exit_code == 0 and f"soft: f0 is {found.loc['soft', 'f0_hz']:.3g} Hz, outside the paper's band; score with `--band-hz {low:g} {high:g}`" \
         in told.output and "hard: f0" not in told.output
+
+
+def test_records_that_were_resampled_to_a_higher_rate(tmp_path):
+    """At 50 Hz shaped noise describes records up to 21 Hz: to hold less than half of that is worth a remark."""
+    for raw_hz, said in ((20.0, True), (25.0, False)):
+        records = [Record(one, RATE_HZ, "A", f"e{number}", {"trace_sampling_rate_raw_hz": raw_hz}) for number, one in enumerate(shaking(3))]
+        folder = corpus.write(records, tmp_path / f"c{raw_hz:g}").folder
+        told = CliRunner().invoke(cli.app, ["corpus", "bands", str(folder)])
+        assert told.exit_code == 0 and ("the records hold nothing above 10 Hz" in told.output) == said == ("--sampling-rate-hz 20 they lose nothing" in told.output)

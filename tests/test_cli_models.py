@@ -199,6 +199,8 @@ def test_several_stations(here, monkeypatch, capsys):
     assert list(Corpus.open(here / "both").metadata["station_code"]) == ["B", "B", "A-like", "A-like"]
     assert tng(monkeypatch, capsys, "generate", "--station", "B", "--station", "A-like", "-n", 2, "--model", "vae")[0] == 0
     assert sorted(path.name for path in (here / "generated").iterdir()) == ["A-like", "B"]
+    assert tng(monkeypatch, capsys, "generate", "-n", 2, "--into", "all")[0] == 0                        # those that the model knows
+    assert list(Corpus.open(here / "all").metadata["station_code"]) == ["A-like", "A-like", "B", "B"]
 
 
 @pytest.mark.parametrize("form", ["mseed", "sac", "at2", "csv"])
@@ -227,6 +229,7 @@ def test_mixing_options_and_batches(here, monkeypatch, capsys):
 
 @pytest.mark.parametrize("words, expected", [
     (["--station", "Bb"], "no station 'Bb' here. did you mean 'B'? Records can be made for A-like, B (timesnet-gen of runs/quick)"),
+    ([], "for which stations? Name them with --station, or with --into a folder"),
     (["--station", "Q"], "no station 'Q' here. Records can be made for A-like, B"), (["--station", "B", "-n", "0"], "-n 0"),
     (["--station", "B", "-k", "40"], "station B has"), (["--station", "B", "--mixing", "unifrom"], "did you mean 'uniform'"),
     (["--station", "B", "--noise", "-1"], "noise -1"), (["--station", "B", "--format", "segy"], "--format segy: there are corpus, mseed"),

@@ -59,6 +59,16 @@ def own_model(corpus: Corpus, limit_hz: float, training: str = "shaped-noise") -
     return f"Train a model of your own: {command.format(shlex.quote(str(corpus.folder)))}"
 
 
+def finer_than_recorded(corpus: Corpus) -> str:
+    """What to say of a corpus whose sampling rate is far higher than its records need; nothing otherwise."""
+    limits_hz, highest = held_hz(corpus), HIGHEST * corpus.sampling_rate_hz
+    if not too_narrow(limits_hz, highest):
+        return ""
+    missing, limit_hz = lacking(limits_hz, highest)
+    return (f"{missing}, and at {corpus.sampling_rate_hz:g} Hz shaped noise describes them up to {highest:.3g} Hz: its highest bands are empty. "
+            f"Ingested with --sampling-rate-hz {2 * limit_hz:.6g} they lose nothing")
+
+
 def require(network: nn.Module, corpus: Corpus, rows, station: str) -> str:
     """Refuse records of a station that hold far less than a network's highest band; returns what is to be doubted otherwise, or nothing.
 

@@ -157,10 +157,11 @@ def corpus_check(folder: Folder) -> None:
 @corpus_app.command("bands")
 def corpus_bands(folder: Folder, station: Annotated[list[str] | None, typer.Option(help="Only this station; can be repeated.")] = None) -> None:
     """Which frequencies the records speak of, where f0 is, and how much of the shaking the windows hold."""
-    from tng import bands
+    from tng import bands, bandwidth
     from tng.corpus import Corpus
 
-    table = bands.report(Corpus.open(folder), station or None)
+    corpus = Corpus.open(folder)
+    table = bands.report(corpus, station or None)
     low_hz, high_hz = table.attrs["band"]
     typer.echo(table.to_string(float_format="{:.4g}".format))
     typer.echo(f"band for H/V and f0: {low_hz:g} {high_hz:g} Hz")
@@ -173,6 +174,8 @@ def corpus_bands(folder: Folder, station: Annotated[list[str] | None, typer.Opti
         if row["share"] < bands.ENOUGH:
             typer.echo(f"{code}: the records hold {row['share']:.0%} of their shaking; windows of {row['window_s']:.0f} s would hold "
                        f"{bands.ENOUGH:.0%}")
+    if remark := bandwidth.finer_than_recorded(corpus):
+        typer.echo(remark)
 
 
 @corpus_app.command("split")

@@ -28,7 +28,7 @@ def add_to(app: typer.Typer) -> None:
 
 # --- generate -------------------------------------------------------------------------------------------
 
-def generate(station: Annotated[list[str], typer.Option(help="Station code; can be repeated.")],
+def generate(station: Annotated[list[str] | None, typer.Option(help="Station code; can be repeated. Default, with --into: all that the model knows.")] = None,
              into: Annotated[Path | None, typer.Option(help="Folder of the new records; default generated/<station>.")] = None,
              run: RunFolder = None,
              model: Annotated[str | None, typer.Option(help="timesnet-gen (default where it is trained), described, zero-shot, vae, shaped-noise; without a network: average, replay, "
@@ -56,12 +56,14 @@ def generate(station: Annotated[list[str], typer.Option(help="Station code; can 
         raise ValueError(f"-n {n}: at least one record must be made")
     if form not in ("corpus", *writers.FORMATS):
         raise ValueError(f"--format {form}: there are corpus, {', '.join(writers.FORMATS)}")
+    if not (station or into):
+        raise ValueError("for which stations? Name them with --station, or with --into a folder for the records of all that the model knows")
     options = {name: value for name, value in (("records_to_mix", records_to_mix), ("mixing", mixing), ("alpha", alpha),
                                                ("replacement", replacement), ("noise", noise)) if value is not None}
-    generator, source = _generator(model, run, corpus, checkpoint, device, station, options)
+    generator, source = _generator(model, run, corpus, checkpoint, device, station or (), options)
     _batches(generator, batch)
     order = _to_order(generator, magnitude, distance_km)
-    stations = list(dict.fromkeys(_known_station(code, generator.stations, source) for code in station))
+    stations = list(dict.fromkeys(_known_station(code, generator.stations, source) for code in station or generator.stations))
     targets = {into: stations} if into else {Path("generated") / (code if form == "corpus" else f"{code}-{form}"): [code] for code in stations}
     if form == "corpus":
         for folder in targets:

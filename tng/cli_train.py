@@ -27,7 +27,7 @@ def train(names: Annotated[list[str], typer.Argument(help="phase0, phase1, phase
 
     Several processes: --devices N, or start this command with torchrun or srun.
     """
-    from tng import config, runs, trainings
+    from tng import bandwidth, config, runs, trainings
 
     changes = {**_window_of(corpus), **_settings(set_ or []), **({"stations": tuple(station)} if station else {}),
                **{name: value for name, value in (("devices", devices), ("nodes", nodes)) if value is not None}}
@@ -38,6 +38,8 @@ def train(names: Annotated[list[str], typer.Argument(help="phase0, phase1, phase
     same = _same_options(run, corpus, profile, set_ or [], station or [])
     _require_corpus(here)
     _require_before(here, chosen, same)
+    if "shaped-noise" in chosen and (remark := bandwidth.finer_than_recorded(here.corpus())):
+        _say(f"shaped-noise: {remark}")
     for name in chosen:
         with _goes_on(here, name):
             real = trainings.effective_settings(name, here)
