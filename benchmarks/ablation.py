@@ -297,6 +297,22 @@ def badness(value: pd.Series, name: str) -> pd.Series:
     return (value - 0.5).clip(lower=0) if name == "C2ST" else value
 
 
+def worse_than_full(bad: pd.DataFrame) -> pd.DataFrame:
+    """How much worse than the full generator, with its 95 % interval over seeds, and the verdict; `bad` has index (variant, measure), a column a seed."""
+    measure = bad.index.get_level_values("measure")
+    worse = bad - bad.loc[FULL].reindex(measure).to_numpy()
+    n = worse.notna().sum(axis=1)
+    half = (stats.t.ppf(0.975, np.maximum(n - 1, 1)) * worse.std(axis=1) / np.sqrt(n)).where(n >= 3)
+    chance = np.sqrt((worse.loc[OTHER_DRAWS] ** 2).mean(axis=1)).reindex(measure).to_numpy()
+    mean = worse.mean(axis=1)
+    table = pd.DataFrame({"worse by": mean, "low": mean - half, "high": mean + half, "chance": chance})
+    clear = table["worse by"].abs() > BEYOND * chance
+    few = clear & (n < 3) & ((np.sign(worse).nunique(axis=1) == 1))            # no interval: in all seeds alike
+    table["verdict"] = np.select([(table["low"] > 0) & clear, (table["high"] < 0) & clear, few & (mean > 0), few & (mean < 0)],
+                                 ["worse", "better", "worse?", "better?"], "")
+    return table
+
+
 def compared(values: pd.DataFrame) -> pd.DataFrame:
     """Variant × measure: values of the seeds, mean, how much worse than the full generator with its 95 % interval, and the verdict."""
     values = values[values.index.get_level_values("measure").isin(GOALS)]
@@ -304,17 +320,7 @@ def compared(values: pd.DataFrame) -> pd.DataFrame:
     bad = values.copy()
     for name in measure.unique():
         bad[measure == name] = values[measure == name].apply(badness, name=name)
-    worse = bad - bad.loc[FULL].reindex(measure).to_numpy()
-    n = worse.notna().sum(axis=1)
-    half = (stats.t.ppf(0.975, np.maximum(n - 1, 1)) * worse.std(axis=1) / np.sqrt(n)).where(n >= 3)
-    chance = np.sqrt((worse.loc[OTHER_DRAWS] ** 2).mean(axis=1)).reindex(measure).to_numpy()
-    mean = worse.mean(axis=1)
-    table = pd.DataFrame({"mean": values.mean(axis=1), "worse by": mean, "low": mean - half, "high": mean + half, "chance": chance})
-    clear = table["worse by"].abs() > BEYOND * chance
-    few = clear & (n < 3) & ((np.sign(worse).nunique(axis=1) == 1))            # no interval: in all seeds alike
-    table["verdict"] = np.select([(table["low"] > 0) & clear, (table["high"] < 0) & clear, few & (mean > 0), few & (mean < 0)],
-                                 ["worse", "better", "worse?", "better?"], "")
-    return table.join(values.add_prefix("seed "))
+    return values.mean(axis=1).to_frame("mean").join(worse_than_full(bad)).join(values.add_prefix("seed "))
 
 
 def main() -> None:

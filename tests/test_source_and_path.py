@@ -220,6 +220,14 @@ def test_a_regression_on_top_of_physics():
     assert all(float(part.abs().max()) < 1e-5 for part in effect[1:])
 
 
+def test_physics_leaves_onsets_and_durations_to_the_records():
+    numbers, drivers, station, _, _ = drawn(stations=4, each=15)
+    plain, stiff = fit(numbers, drivers, station)[0].regression, fit(numbers, drivers, station, physics=1.0)[0].regression
+    torch.testing.assert_close(stiff[:, 12:], plain[:, 12:], rtol=0, atol=0)
+    assert float(plain[:, 12:].abs().max()) > 0.1
+    assert not torch.allclose(stiff[:, :12], plain[:, :12], atol=0.1)
+
+
 # --- how stations differ ----------------------------------------------------------------------------------
 
 def test_of_few_stations_nothing_is_concluded():

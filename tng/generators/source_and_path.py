@@ -188,8 +188,12 @@ def learn(numbers: Tensor, drivers: Tensor, station: Tensor, layout: Layout, w_v
     x = law.terms(drivers)
     centred, y = x - _means(x, station, count)[station], rest - _means(rest, station, count)[station]
     size = centred.std(dim=0)
-    gram = centred.T @ centred + torch.diag((RIDGE + STIFF * physics) * size**2 + 1e-12)
-    law.regression = torch.linalg.solve(gram, centred.T @ y)
+    def fitted(ridge: float) -> Tensor:
+        return torch.linalg.solve(centred.T @ centred + torch.diag(ridge * size**2 + 1e-12), centred.T @ y)
+
+    law.regression = fitted(RIDGE)
+    if physics:                                              # it says how strong a record is, nothing of onsets and durations
+        law.regression[:, :layout.sizes[0]] = fitted(RIDGE + STIFF * physics)[:, :layout.sizes[0]]
     scatter = y - centred @ law.regression
     law.scatter = scatter.T @ scatter / max(1, len(y) - count - terms)
     law.scatter[-layout.latent:, -layout.latent:] += torch.diag(w_variance)
