@@ -103,7 +103,7 @@ plt.show()
 
 # %% [markdown]
 # Whatever it is made of, a median of $n$ recorded curves errs by about $1/\sqrt n$; that is the slope of *replay* and of the floor. The generator learns from the same
-# records and cannot escape it: with five it is nearer to the station than those five are, from ten on it is not, and its own scatter comes on top. PGA is another matter: its error is that of the mean stress drop of $n$ earthquakes, which nothing but more earthquakes reduces. With five records an average of
+# records and cannot escape it: with five and ten its records are as near to the station as those are, within the intervals; with fifty they are not, as their own scatter comes on top. PGA settles slowly: few earthquakes with their stress drops, magnitudes and distances decide it. (The floor is a mean over a hundred draws; its band does not show how much one draw scatters.) With five records an average of
 # five is one record, so that *average* begins at ten.
 
 # %%
@@ -145,7 +145,7 @@ def curves(n, prior=adapting.widened, draws=10):
 freq_hz, unseen = adapting.curve_of(adapting.unrecorded(pretrained), pretrained.nodes)
 found = {n: curves(n) for n in counts}
 
-# %% mystnb={"figure": {"caption": "HVSR of the new station as its numbers have it, from 5 to 50 of its records: ten draws of them each. Black: median of the held-out records. Dotted: what is expected of a station without any record.", "name": "fig-few-curves"}, "image": {"alt": "Four panels of HVSR curves that draw together around the held-out median as the number of records grows from 5 to 50."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "HVSR of the new station as its numbers have it, from 5 to 50 of its records: ten draws of them each. Black: median of the held-out records. Dotted: what is expected of a station without any record.", "name": "fig-few-curves"}, "image": {"alt": "Four panels of HVSR curves that draw together as the number of records grows from 5 to 50, near the held-out median."}} tags=["hide-input"]
 figure, axes = figures.grid(len(counts), 4, width=11, height=3.0, sharey=True)
 for n, ax in zip(counts, axes):
     ax.plot(freq_hz, found[n].T, color=figures.colour("shaped noise"), lw=0.8, alpha=0.5)
@@ -173,8 +173,8 @@ pd.DataFrame.from_dict(rows, orient="index").rename_axis("records used")
 # ## What is borrowed from other stations
 #
 # With five records, chance decides the mean of each. Other stations tell two things: how much a station usually differs from the mean one in each number, and how the scatter of records hangs together, so that
-# five records that happen to be strong, or to be shaken across the river, are seen through. Equation {eq}`eq-shape-posterior` weighs both. But a prior is only as good as the kinship: the calibrated stations are not of the same kind as the random ones.
-# `tng adapt` therefore asks the station: the covariance between stations is multiplied by what makes its records likeliest, and by four at least. In the study, whose five stations are of another kind than the twenty, that does nearly as well as no prior, and much better than a prior as narrow as the others are.
+# five records that happen to be strong, or whose waves happen to come from one direction, are seen through. Equation {eq}`eq-shape-posterior` weighs both. But a prior is only as good as the kinship: the calibrated stations are not of the same kind as the random ones.
+# `tng adapt` therefore asks the station: the covariance between stations is multiplied by what makes its records likeliest, and by four at least. In the study, whose five stations are of another kind than the twenty, that does nearly as well as no prior, and much better than a prior as narrow as the others are. At the one station of {numref}`fig-few-priors` it even does much better than none: stations differ in how kindred they are. (There fifty records are drawn from little more, so that the last points are nearly the same records.)
 
 # %% mystnb={"figure": {"caption": "Error of the new station's HVSR against the number of its records, with three priors: as wide as its records ask for, as wide as the other stations are, and none. Lines: mean of ten draws; grey: median curves of the drawn records themselves.", "name": "fig-few-priors"}, "image": {"alt": "Errors of HVSR that fall from 5 to 50 records; the wide prior is lowest or next to it."}} tags=["hide-input"]
 def error(curve):
@@ -210,7 +210,7 @@ plt.show()
 # %% [markdown]
 # ## The answer
 #
-# Two floors can be asked for: what *as many* fresh records of the station reach, which says whether the generator gets out of its records what is in them; and what 60 fresh records reach, which says whether the station is *known*. The
+# Two floors can be asked for, of HVSR: what *as many* fresh records of the station reach, which says whether the generator gets out of its records what is in them; and what 60 fresh records reach, which says whether the station is *known*. The
 # second column is their ratio to the first floor, the third to the second; the goal is 1.5.
 
 # %%
@@ -222,7 +222,15 @@ pd.DataFrame({"rms of log10 HVSR": [cell(ours.loc[n]) for n in given_n],
              index=pd.Index(given_n, name="records of the station"))
 
 # %% [markdown]
-# **Ten records** give a generator as good a station as ten records can: its HVSR errs hardly more than the median of ten others. **Fifty** give one that is as good as known. No generator without other knowledge of the site can shorten this, as a median of ten recorded curves already errs by twice as much as one of sixty.
+# **Ten records** give an HVSR that errs hardly more than the median of ten fresh ones. **Fifty** bring it to less than 1.5 times that of sixty fresh ones; the records' own median gets there with half as many, and the rest is the scatter of the sixty generated records themselves.
+# In other respects ten records are too few:
+
+# %%
+others = ["f0 hits", "sigma ln HVSR", "sigma ln f0", "sigma ln D5-95", "C2ST"]
+pd.DataFrame({measure: [cell(study.loc["shaped noise", measure, n]) for n in (10, 60)] for measure in others}, index=pd.Index([10, 60], name="records of the station"))
+
+# %% [markdown]
+# With ten, the scatter of a station's records is still mostly that of other stations: here too much in HVSR and $f_0$, too little in durations; and a classifier has an easier task.
 
 # %% [markdown]
 # **With your own records:**
