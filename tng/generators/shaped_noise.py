@@ -106,8 +106,10 @@ class ShapedNoise:
         both = []
         for name, values, (low, high), unit in (("magnitude", magnitude, MAGNITUDES, ""), ("distance_km", distance_km, DISTANCES_KM, " km")):
             values = np.broadcast_to(np.asarray(values, dtype=float), (n,)) if np.ndim(values) == 0 else np.asarray(values, dtype=float)
-            if values.shape != (n,) or not ((low <= values) & (values <= high)).all():
-                raise GeneratorError(f"{name}: {n} numbers from {low:g} to {high:g}{unit} are needed, or one for all")
+            if values.shape != (n,):
+                raise GeneratorError(f"{name}: {values.size} values for {n} records; one for each is needed, or one for all")
+            if (wrong := ~((low <= values) & (values <= high))).any():
+                raise GeneratorError(f"{name} {values[wrong][0]:g}{unit}: from {low:g} to {high:g}{unit} can be asked for")
             both.append(values)
         return torch.as_tensor(np.stack([both[0], np.log(both[1])], axis=1)).to(self.law.centre)
 
