@@ -13,6 +13,7 @@ from torch import nn
 from tng.arrivals import column
 from tng.corpus import Corpus
 from tng.envelopes import HIGHEST
+from tng.standard import bandlimit_hz
 
 LEAST = 0.5                 # of the centre of the network's highest band: what records must hold to be of use to it
 OF_RECORDS = 0.5            # share of records that may not
@@ -25,11 +26,9 @@ class BandwidthError(ValueError):
 
 def held_hz(corpus: Corpus, rows=None) -> np.ndarray:
     """Highest frequency that each record can hold, (records,) [Hz]: by its rate, the rate it was recorded at, and what its source says."""
-    table = corpus.metadata if rows is None else corpus.metadata.iloc[rows]
-    limits_hz = np.full(len(table), corpus.sampling_rate_hz / 2)
-    for stated_hz in (column(table, "trace_sampling_rate_raw_hz") / 2, column(table, "trace_bandlimit_hz"), column(table, "trace_highcut_hz")):
-        limits_hz = np.where(stated_hz > 0, np.fmin(limits_hz, stated_hz), limits_hz)
-    return limits_hz
+    table, rate_hz = corpus.metadata if rows is None else corpus.metadata.iloc[rows], corpus.sampling_rate_hz
+    raw_hz = column(table, "trace_sampling_rate_raw_hz")
+    return np.array([bandlimit_hz(meta, raw if raw > 0 else rate_hz, rate_hz) for meta, raw in zip(table.to_dict("records"), raw_hz)])
 
 
 def highest_hz(network: nn.Module, rate_hz: float) -> float:

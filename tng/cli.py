@@ -253,11 +253,12 @@ def score(real: Annotated[Path, typer.Argument(help="Recorded records: a corpus,
     if auto_band and band_hz is not None:
         raise ValueError("--band-hz and --auto-band are given; one of them says where f0 is looked for")
     tables.check_names(into or ())
-    held_out = _held_out(real, split)
+    place = _place(real)
+    held_out = _held_out(place, split)
     if train is not None:
         learned, notes = _learned(train)
     else:
-        learned, notes = None if split in ("all", "train") else _train_split(real), []
+        learned, notes = None if split in ("all", "train") else _train_split(place), []
     board = scoreboard(learned, held_out, _named(generated), stations=station or None, band_hz="auto" if auto_band else band_hz,
                        draws=draws, seed=seed, progress=_progress())
     board.attrs["notes"] = [*notes, *board.attrs["notes"]]
@@ -281,38 +282,45 @@ def _named(paths: list[str]) -> dict[str, Path]:
     return named
 
 
-def _held_out(real: Path, split: str):
-    """Held-out records: a split of a corpus, or another place of records."""
+def _place(path: Path):
+    """The corpus in a folder, opened once; any other place of records as it is."""
+    from tng.corpus import Corpus
     from tng.layout import CARD
+
+    return Corpus.open(path) if (path / CARD).exists() else path
+
+
+def _held_out(place, split: str):
+    """Held-out records: a split of a corpus, or all of another place."""
+    from tng.corpus import Corpus
     from tng.recordset import RecordSet
 
-    if (real / CARD).exists():
-        return RecordSet.of(real, f"{real} ({split})", split=split)
+    if isinstance(place, Corpus):
+        return RecordSet.of(place, f"{place.folder} ({split})", split=split)
     if split not in ("test", "all"):
-        raise ValueError(f"{real} is no corpus and has no splits; leave --split {split} out, or make a corpus of it: tng ingest")
-    return RecordSet.of(real)
+        raise ValueError(f"{place} is no corpus and has no splits; leave --split {split} out, or make a corpus of it: tng ingest")
+    return RecordSet.of(place)
 
 
-def _train_split(folder: Path):
+def _train_split(place):
     """The train split of a corpus; None of another place, or where no record is marked so."""
     from tng.corpus import Corpus
-    from tng.layout import CARD, SPLIT_COLUMNS
+    from tng.layout import SPLIT_COLUMNS
     from tng.recordset import RecordSet
 
-    if not (folder / CARD).exists():
+    if not isinstance(place, Corpus) or "train" not in set(place.metadata.get(SPLIT_COLUMNS["event"], ())):
         return None
-    corpus = Corpus.open(folder)
-    marked = "train" in set(corpus.metadata.get(SPLIT_COLUMNS["event"], ()))
-    return RecordSet.of(corpus, f"{folder} (train)", split="train") if marked else None
+    return RecordSet.of(place, f"{place.folder} (train)", split="train")
 
 
 def _learned(train: Path):
     """Training records of --train, and what to say of them: test records of a corpus are none."""
     from tng.recordset import RecordSet
 
-    if (found := _train_split(train)) is not None:
+    place = _place(train)
+    if (found := _train_split(place)) is not None:
         return found, [f"Training records are the train split of {train}, {len(found)} records; its others are not."]
-    found = RecordSet.of(train, "training records")
+    found = RecordSet.of(place, "training records")
     return found, [f"Training records are all {len(found)} records of {train}, which has no train split."]
 
 

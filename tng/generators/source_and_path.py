@@ -188,6 +188,7 @@ def learn(numbers: Tensor, drivers: Tensor, station: Tensor, layout: Layout, w_v
     x = law.terms(drivers)
     centred, y = x - _means(x, station, count)[station], rest - _means(rest, station, count)[station]
     size = centred.std(dim=0)
+
     def fitted(ridge: float) -> Tensor:
         return torch.linalg.solve(centred.T @ centred + torch.diag(ridge * size**2 + 1e-12), centred.T @ y)
 
