@@ -254,6 +254,17 @@ VARIANTS: dict[str, Callable[[Parts], ShapedNoise]] = {
 
 # --- the study ----------------------------------------------------------------------------------------------------------------
 
+def slug(variant: str) -> str:
+    """A variant's name in file names."""
+    return re.sub("[^a-z0-9]+", "-", variant.lower().replace("+", "plus"))
+
+
+def made_by(variant: str, parts: Parts, seed: int) -> RecordSet:
+    """What a variant makes, of the run's stations."""
+    maker, draws = VARIANTS[variant](parts), seed + (1000 if variant == OTHER_DRAWS else 0)
+    return RecordSet.of([record for code in parts.run.settings.stations for record in maker.sample(code, GENERATED, draws)], variant)
+
+
 class Study:
     """One data seed: its judge, and the generator that variants start from."""
 
@@ -267,16 +278,15 @@ class Study:
         return study.judge_of(self.seed, self.run)
 
     def path(self, name: str) -> Path:
-        return self.parts.folder / f"goals-{re.sub('[^a-z0-9]+', '-', name.lower().replace('+', 'plus'))}.csv"
+        return self.parts.folder / f"goals-{slug(name)}.csv"
 
     def carry_out(self, name: str) -> None:
         """Make and measure a variant, unless that is done."""
         if self.path(name).exists():
             return
         start = time.process_time()
-        maker, draws = VARIANTS[name](self.parts), self.seed + (1000 if name == OTHER_DRAWS else 0)
-        made = [record for code in self.judge.stations for record in maker.sample(code, GENERATED, draws)]
-        table = self.judge.of(Judged.of(RecordSet.of(made, name), Judge.grid_of(self.judge.held_out.records)), slow=SLOW)
+        made = made_by(name, self.parts, self.seed)
+        table = self.judge.of(Judged.of(made, Judge.grid_of(self.judge.held_out.records)), slow=SLOW)
         table.to_csv(self.path(name).with_suffix(".part"))
         self.path(name).with_suffix(".part").rename(self.path(name))
         print(f"seed {self.seed}: {name}, {time.process_time() - start:.0f} s", flush=True)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import warnings
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +23,6 @@ import pandas as pd
 import real_folds as study                    # benchmarks/real_folds.py
 
 from tng import config, runs
-from tng.recordset import RecordSet
 
 VARIANTS = (ablation.FULL, ablation.OTHER_DRAWS, "no station filter", "no steadying", "no scatter of a station's own", "resonances stay",
             "components independent", "no TimesBlocks", "no w", "one onset", "noise not apart")
@@ -55,23 +53,31 @@ class Study:
 
     def values(self, variant: str) -> pd.Series:
         """Measures of a variant, from its file if it is there."""
-        path = self.folder / f"{re.sub('[^a-z0-9]+', '-', variant.lower())}.csv"
+        path = self.folder / f"{ablation.slug(variant)}.csv"
         if not path.exists():
             print(f"{self.data}, seed {self.seed}: {variant}", flush=True)
-            maker, draws = ablation.VARIANTS[variant](self.parts), self.seed + (1000 if variant == ablation.OTHER_DRAWS else 0)
-            made = RecordSet.of([record for code in self.bench.stations for record in maker.sample(code, study.GENERATED, draws)], variant)
+            made = ablation.made_by(variant, self.parts, self.seed)
             self.bench.table(made).rename("value").to_csv(path.with_suffix(".part"), index_label="measure")
             path.with_suffix(".part").rename(path)
         return pd.read_csv(path, index_col="measure")["value"].reindex(MEASURES)
 
 
-def badness(values: pd.DataFrame) -> pd.DataFrame:
-    """How far from the best possible value, so that larger is worse; a row a measure."""
-    found = values.copy()
-    found.loc[list(RATIOS)] = np.log(values.loc[list(RATIOS)]).abs()
-    found.loc[list(DIFFERENCES)] = values.loc[list(DIFFERENCES)].abs()
-    found.loc["C2ST"] = (values.loc["C2ST"] - 0.5).clip(lower=0)
-    return found
+def badness(values: pd.Series) -> pd.Series:
+    """How far from the best possible value each measure is, so that larger is worse."""
+    found = {name: np.log(values[[name]]).abs() if name in RATIOS else values[[name]].abs() if name in DIFFERENCES
+             else ablation.badness(values[[name]], name) for name in values.index}
+    return pd.concat(found.values())
+
+
+def tables(found: dict[tuple[str, str, int], pd.Series], seeds: int) -> pd.DataFrame:
+    """Index (kind of data, variant, measure): how much worse than the full generator, over seeds, and the mean value."""
+    def joined(of: tuple[str, ...], value) -> pd.DataFrame:
+        """Mean over data of something of the values, index (variant, measure), a column a seed."""
+        return pd.concat({variant: pd.DataFrame({seed: sum(value(found[name, variant, seed]) for name in of) / len(of) for seed in range(seeds)})
+                          for variant in VARIANTS}, names=["variant", "measure"])
+
+    return pd.concat({kind: ablation.worse_than_full(joined(of, badness)).join(joined(of, lambda values: values).mean(axis=1).rename("mean"))
+                      for kind, of in KINDS.items()}, names=["data"])
 
 
 def main() -> None:
@@ -89,14 +95,7 @@ def main() -> None:
     found = {(name, variant, seed): one.values(variant) for (name, seed), one in each.items() for variant in VARIANTS}
     if set(names) != set(study.DATA):
         return
-    tables = {}
-    for kind, of in KINDS.items():
-        bad = pd.concat({variant: pd.DataFrame({seed: sum(badness(found[name, variant, seed].to_frame())["value"] for name in of) / len(of)
-                                                for seed in range(options.seeds)}) for variant in VARIANTS}, names=["variant", "measure"])
-        mean = pd.concat({variant: pd.concat([found[name, variant, seed] for name in of for seed in range(options.seeds)], axis=1).mean(axis=1)
-                          for variant in VARIANTS}, names=["variant", "measure"])
-        tables[kind] = ablation.worse_than_full(bad).join(mean.rename("mean"))
-    table = pd.concat(tables, names=["data"])
+    table = tables(found, options.seeds)
     table.round(4).to_csv(options.into, lineterminator="\n")
     about = {"seeds": options.seeds, "data": names, "generated records": study.GENERATED, "times chance": ablation.BEYOND, "epochs": ablation.EPOCHS,
              "records for steadying": ablation.STEADYING}
