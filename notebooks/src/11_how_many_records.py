@@ -215,11 +215,16 @@ plt.show()
 
 # %%
 ours, floor = table.loc["shaped noise"], table.loc["floor"]
-given_n = [n for n in about["records"] if n]
-pd.DataFrame({"rms of log10 HVSR": [cell(ours.loc[n]) for n in given_n],
-              **{what: [f"{ours.loc[n, 'mean'] / against:.2f}{'' if ours.loc[n, 'mean'] <= 1.5 * against else ', not reached'}" for n, against in zip(given_n, floors)]
-                 for what, floors in (("over as many fresh records", [floor.loc[n, "mean"] for n in given_n]), ("over 60 fresh records", [floor.loc[60, "mean"]] * len(given_n)))}},
-             index=pd.Index(given_n, name="records of the station"))
+ours = ours.drop(index=0)                                                    # without any record there is no floor
+
+
+def over(floors):
+    """Ratio to a floor, and whether it misses the goal."""
+    return (ours["mean"] / floors).map(lambda ratio: f"{ratio:.2f}{'' if ratio <= 1.5 else ', not reached'}")
+
+
+pd.DataFrame({"rms of log10 HVSR": ours.apply(cell, axis=1), "over as many fresh records": over(floor["mean"]), "over 60 fresh records": over(floor.loc[60, "mean"])}
+             ).rename_axis("records of the station")
 
 # %% [markdown]
 # **Ten records** give an HVSR that errs hardly more than the median of ten fresh ones. **Fifty** bring it to less than 1.5 times that of sixty fresh ones; the records' own median gets there with half as many, and the rest is the scatter of the sixty generated records themselves.
